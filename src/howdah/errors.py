@@ -1,0 +1,69 @@
+"""What can go wrong, and the exit code that scripts rely on.
+
+::
+
+    HowdahError                 1  anything else
+    ├── ConfigurationError      2  usage or configuration
+    ├── QuarantinedRows         3  moved and verified, some rows are in quarantine
+    ├── VerificationFailed      4  verification found a difference
+    ├── LockHeld                5  another run holds the lock
+    ├── SourceError             6  the source is damaged, encrypted or changed
+    └── TargetRefused           7  rights, version, foreign objects in the way
+"""
+
+from __future__ import annotations
+
+
+class HowdahError(Exception):
+    """A failure that a person can act on.
+
+    :param what: one sentence that says what happened and where.
+    :param next_step: what to type or change next; may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        """Return the sentence and the next step on one line."""
+        return f"{self.what} {self.next_step}".strip()
+
+
+class ConfigurationError(HowdahError):
+    """The command line, an application folder or an instance file is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class QuarantinedRows(HowdahError):
+    """Everything moved and verified, but some rows wait in quarantine."""
+
+    exit_code = 3
+
+
+class VerificationFailed(HowdahError):
+    """The target does not hold what the snapshot holds."""
+
+    exit_code = 4
+
+
+class LockHeld(HowdahError):
+    """Another run works on the same target and application."""
+
+    exit_code = 5
+
+
+class SourceError(HowdahError):
+    """A source is damaged, encrypted, empty, locked, changed or no SQLite database."""
+
+    exit_code = 6
+
+
+class TargetRefused(HowdahError):
+    """The target's rights, version or existing objects do not allow the work."""
+
+    exit_code = 7
