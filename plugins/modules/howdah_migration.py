@@ -1,0 +1,173 @@
+#!/usr/bin/python
+"""The migration of an application: planned, moved and verified, or verified again."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: howdah_migration
+short_description: Plan, run or verify the migration of SQLite sources into PostgreSQL
+description:
+  - With C(state=planned) reads sources and target and says what would move; changes nothing.
+  - With C(state=migrated) moves what is missing or changed, and verifies every row. Run again, it changes nothing.
+  - With C(state=verified) compares every row of the sources with what PostgreSQL holds.
+options:
+  state:
+    description: What shall be true afterwards.
+    type: str
+    choices: [planned, migrated, verified]
+    default: migrated
+  sources:
+    description: SQLite files, or folders that hold some, on this host.
+    type: list
+    elements: path
+    required: true
+  application:
+    description: Application folder on this host; without one the schema is derived from the sources.
+    type: path
+  dsn:
+    description: libpq connection string without a password.
+    type: str
+    required: true
+  schema:
+    description: Target schema, where it is not the application's.
+    type: str
+  jobs:
+    description: Tables that are loaded at the same time.
+    type: int
+    default: 1
+  max_quarantined:
+    description: Stop before more rows than this go to quarantine.
+    type: int
+  allow_quarantine:
+    description: Whether a run that ends with rows in quarantine is a success.
+    type: bool
+    default: true
+  report:
+    description: File that gets the report as JSON.
+    type: path
+  html:
+    description: File that gets the report as one HTML page.
+    type: path
+  fingerprint:
+    description: Fingerprint of the engine that the controller's checkout has; another one is refused.
+    type: str
+attributes:
+  check_mode:
+    support: full
+    details: In check mode a migration is planned.
+author:
+  - The howdah maintainers
+"""
+
+EXAMPLES = r"""
+- name: Migrate
+  howdah_migration:
+    application: /srv/howdah/applications/dadm
+    sources: [/srv/dadm]
+    dsn: host=/var/lib/howdah/local/socket user=howdah_migrator dbname=dadm_db
+"""
+
+RETURN = r"""
+sentence:
+  description: The outcome in one sentence.
+  returned: always
+  type: str
+report:
+  description: The report as DESIGN.md describes it.
+  returned: when migrated or verified
+  type: dict
+plan:
+  description: The plan.
+  returned: when planned
+  type: dict
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from howdah import pipeline
+    from howdah.errors import HowdahError
+    from howdah.fingerprint import fingerprint
+    from howdah.metrics import write as write_whole
+    from howdah.report import render_html
+
+    HOWDAH_MISSING = ""
+except ImportError as error:
+    HOWDAH_MISSING = f"{missing_required_lib('howdah', reason='to migrate; run the role howdah_runtime first')} {error}"
+
+
+def request(wanted: dict[str, Any]) -> Any:
+    """Return the engine's request."""
+    return pipeline.Request(
+        sources=tuple(Path(path) for path in wanted["sources"]),
+        dsn=wanted["dsn"],
+        application=Path(wanted["application"]) if wanted["application"] else None,
+        schema=wanted["schema"],
+        jobs=wanted["jobs"],
+        max_quarantined=wanted["max_quarantined"],
+    )
+
+
+def keep(report: Any, wanted: dict[str, Any]) -> None:
+    """Write the report where it is wanted."""
+    if wanted["report"]:
+        write_whole(Path(wanted["report"]), json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+    if wanted["html"]:
+        write_whole(Path(wanted["html"]), render_html(report))
+
+
+def run(module: AnsibleModule) -> dict[str, Any]:
+    """Do what is wanted; return the module's result."""
+    wanted = module.params
+    if wanted["state"] == "planned" or (module.check_mode and wanted["state"] == "migrated"):
+        plan = pipeline.plan(request(wanted))
+        pending = plan.pending and wanted["state"] == "migrated"
+        return {"changed": pending, "sentence": plan.sentence, "plan": plan.to_dict()}
+    act = pipeline.migrate if wanted["state"] == "migrated" else pipeline.verify
+    report = act(request(wanted))
+    if not module.check_mode:
+        keep(report, wanted)
+    result = {"changed": report.changed, "sentence": report.sentence, "report": report.to_dict()}
+    if report.exit_code == 4 or (report.exit_code == 3 and not wanted["allow_quarantine"]):
+        module.fail_json(msg=f"{report.sentence} See {wanted['html'] or wanted['report'] or 'the report'}.", **result)
+    return result
+
+
+def main() -> None:
+    """Run, and exit as the engine says."""
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["planned", "migrated", "verified"], "default": "migrated"},
+            "sources": {"type": "list", "elements": "path", "required": True},
+            "application": {"type": "path"},
+            "dsn": {"type": "str", "required": True},
+            "schema": {"type": "str"},
+            "jobs": {"type": "int", "default": 1},
+            "max_quarantined": {"type": "int"},
+            "allow_quarantine": {"type": "bool", "default": True},
+            "report": {"type": "path"},
+            "html": {"type": "path"},
+            "fingerprint": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    if HOWDAH_MISSING:
+        module.fail_json(msg=HOWDAH_MISSING)
+    expected = module.params["fingerprint"]
+    if expected and expected != fingerprint():
+        module.fail_json(
+            msg=f"This host's engine is {fingerprint()}, the checkout's is {expected}."
+            " Run the role howdah_runtime (playbooks/site.yml) first."
+        )
+    try:
+        module.exit_json(**run(module))
+    except HowdahError as error:
+        module.fail_json(msg=str(error), exit_code=error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

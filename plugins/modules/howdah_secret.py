@@ -1,0 +1,119 @@
+#!/usr/bin/python
+"""A secret in a file of its own, and the SCRAM verifier beside it."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: howdah_secret
+short_description: Keep a secret in a file of mode 0600, with its SCRAM verifier
+description:
+  - Generates the secret once where none is given, and never shows it.
+  - The verifier is computed here, so that the server never sees the password, and kept, so that it stays the same.
+options:
+  directory:
+    description: Folder of the secrets; it exists and is private.
+    type: path
+    required: true
+  names:
+    description: One secret per name.
+    type: list
+    elements: str
+    required: true
+  values:
+    description: Values by name for secrets that the operator chose (from a vault); others are generated.
+    type: dict
+    default: {}
+  verifiers:
+    description: Whether SCRAM verifiers are wanted.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    support: full
+author:
+  - The howdah maintainers
+"""
+
+EXAMPLES = r"""
+- name: Have passwords
+  howdah_secret:
+    directory: /etc/howdah/local/secrets
+    names: [dadm_user]
+  register: __secrets
+  no_log: true
+"""
+
+RETURN = r"""
+verifiers:
+  description: SCRAM verifier by name; register it with no_log.
+  returned: when wanted
+  type: dict
+created:
+  description: Names whose secret is new or changed.
+  returned: always
+  type: list
+"""
+
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    from howdah.secrets import generate_password, scram_verifier, verifier_matches, write_private
+
+    HOWDAH_MISSING = ""
+except ImportError:
+    HOWDAH_MISSING = missing_required_lib("howdah", reason="to make secrets; run the role howdah_runtime first")
+
+
+def settle(directory: Path, name: str, given: str | None, *, verifiers: bool, write: bool) -> tuple[bool, str]:
+    """Make secret and verifier be there; return whether that changed anything, and the verifier."""
+    secret_file, verifier_file = directory / name, directory / f"{name}.scram"
+    password = secret_file.read_text(encoding="utf-8").rstrip("\n") if secret_file.exists() else None
+    changed = password is None or (given is not None and given != password)
+    if changed:
+        password = given or generate_password()
+        if write:
+            write_private(secret_file, password + "\n")
+    if not verifiers or password is None:
+        return changed, ""
+    verifier = verifier_file.read_text(encoding="utf-8").strip() if verifier_file.exists() else ""
+    if not verifier_matches(verifier, password):
+        changed, verifier = True, scram_verifier(password)
+        if write:
+            write_private(verifier_file, verifier + "\n")
+    return changed, verifier
+
+
+def main() -> None:
+    """Settle every secret."""
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "names": {"type": "list", "elements": "str", "required": True, "no_log": False},
+            "values": {"type": "dict", "default": {}, "no_log": True},
+            "verifiers": {"type": "bool", "default": True},
+        },
+        supports_check_mode=True,
+    )
+    if HOWDAH_MISSING:
+        module.fail_json(msg=HOWDAH_MISSING)
+    directory = Path(module.params["directory"])
+    if not directory.is_dir() and not module.check_mode:
+        module.fail_json(msg=f"{directory} does not exist; secrets need a folder of mode 0700.")
+    verifiers, created = {}, []
+    for name in module.params["names"]:
+        changed, verifiers[name] = settle(
+            directory,
+            name,
+            module.params["values"].get(name),
+            verifiers=module.params["verifiers"],
+            write=not module.check_mode,
+        )
+        if changed:
+            created.append(name)
+    module.exit_json(changed=bool(created), created=created, verifiers=verifiers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Dates, times and moments: ISO text, and epoch numbers whose unit is known."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from howdah.casts.base import Cast, CastError, SqliteValue, mismatch
+from howdah.catalog.model import TargetType
+
+MICROSECONDS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
+"""Microseconds per unit of each epoch cast."""
+
+_ISO = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:[T ](?P<time>[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)"
+    r" ?(?P<zone>[Zz]|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?)?",
+    re.A,
+)
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?", re.A)
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.A)
+_EPOCH = datetime(1970, 1, 1)
+# What Python's datetime can count from the epoch: years 1 to 9999.
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+
+
+def moment(target: TargetType, unit: str, utc: bool) -> Cast:
+    """Return the cast to timestamptz, timestamp or date.
+
+    Text without a zone is UTC when the target is timestamptz. Text with a zone does not fit timestamp, unless the
+    application says ``text_utc``: then it is converted to UTC.
+
+    :param unit: ``epoch_s``, ``epoch_ms``, ``epoch_us``, or empty when the unit of numbers is not known.
+    :param utc: the application says that moments are to be stored as UTC.
+    """
+    kind = target.name
+    # timestamp(p) rounds silently; numbers of digits beyond it do not fit.
+    digits = 6 if target.precision is None else target.precision
+
+    def cast(value: SqliteValue) -> str:
+        if isinstance(value, bytes):
+            raise mismatch(value, "a moment")
+        if isinstance(value, str):
+            if unit and _NUMBER.fullmatch(value):
+                return written(from_epoch(Decimal(value), MICROSECONDS[unit]), "Z")
+            return from_text(value)
+        if not unit:
+            raise CastError("ambiguous_epoch", "A number stands for a moment, and its unit is not known.")
+        if isinstance(value, float) and math.isinf(value):
+            raise CastError("out_of_range", "Infinity is no moment.")
+        return written(from_epoch(Decimal(repr(value)), MICROSECONDS[unit]), "Z")
+
+    def from_text(value: str) -> str:
+        found = _ISO.fullmatch(value)
+        if not found:
+            raise CastError("not_temporal", "The text is no date or time in ISO 8601.")
+        day = parse_day(found["day"])
+        time, zone = found["time"], found["zone"] or ""
+        if time is None:
+            return written(datetime(day.year, day.month, day.day), "")
+        return written(combine(day, time), zone)
+
+    def written(local: datetime, zone: str) -> str:
+        offset = zone_offset(zone)
+        if kind == "date":
+            if zone and not (utc or unit) or (local - offset if zone else local).time() != datetime.min.time():
+                raise CastError("time_lost", "The value has a time of day, and the column holds days.")
+            return (local - offset).date().isoformat()
+        if local.microsecond % 10 ** (6 - digits):
+            raise CastError("sub_microsecond", f"The value is finer than {target.sql} can hold.")
+        if kind == "timestamp" and zone and not (utc or unit):
+            raise CastError("zone_lost", "The text has a time zone, and the column has none.")
+        try:
+            moved = local - offset
+        except OverflowError:
+            raise CastError("out_of_range", "The moment is outside the years 1 to 9999.") from None
+        return moved.isoformat(" ") + ("+00" if kind == "timestamptz" else "")
+
+    return cast
+
+
+def time_of_day(target: TargetType) -> Cast:
+    """Return the cast to time (without time zone)."""
+    digits = 6 if target.precision is None else target.precision
+
+    def cast(value: SqliteValue) -> str:
+        if not isinstance(value, str):
+            raise mismatch(value, "a time of day")
+        if not _TIME.fullmatch(value):
+            raise CastError("not_temporal", "The text is no time of day in ISO 8601.")
+        found = combine(date(2000, 1, 1), value)
+        if found.microsecond % 10 ** (6 - digits):
+            raise CastError("sub_microsecond", f"The value is finer than {target.sql} can hold.")
+        return found.time().isoformat()
+
+    return cast
+
+
+def parse_day(text: str) -> date:
+    """Return a calendar day.
+
+    :raises CastError: when there is no such day.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise CastError("not_temporal", "There is no such day.") from None
+
+
+def combine(day: date, text: str) -> datetime:
+    """Return a day and ``HH:MM[:SS[.fraction]]`` as one value.
+
+    :raises CastError: when there is no such time, or it is finer than a microsecond.
+    """
+    clock, _, fraction = text.partition(".")
+    if fraction[6:].strip("0"):
+        raise CastError("sub_microsecond", "The value is finer than a microsecond.")
+    hour, minute, *second = (int(part) for part in clock.split(":"))
+    try:
+        return datetime(
+            day.year, day.month, day.day, hour, minute, *second, microsecond=int(fraction[:6].ljust(6, "0"))
+        ) if second else datetime(day.year, day.month, day.day, hour, minute)
+    except ValueError:
+        raise CastError("not_temporal", "There is no such time of day.") from None
+
+
+def zone_offset(zone: str) -> timedelta:
+    """Return how far a zone is ahead of UTC; nothing counts as UTC.
+
+    :raises CastError: when no zone is that far away (PostgreSQL takes less than 16 hours).
+    """
+    if zone in ("", "Z", "z", "UTC"):
+        return timedelta(0)
+    digits = zone[1:].replace(":", "").ljust(4, "0")
+    hours, minutes = int(digits[:2]), int(digits[2:])
+    if hours > 15 or minutes > 59:
+        raise CastError("not_temporal", "There is no such time zone.")
+    offset = timedelta(hours=hours, minutes=minutes)
+    return -offset if zone[0] == "-" else offset
+
+
+def from_epoch(number: Decimal, factor: int) -> datetime:
+    """Return the UTC moment of an epoch number, exactly.
+
+    :param factor: microseconds per unit.
+    :raises CastError: finer than a microsecond, or outside the years 1 to 9999.
+    """
+    micros = number * factor
+    if micros != micros.to_integral_value():
+        raise CastError("sub_microsecond", "The value is finer than a microsecond.")
+    if not _FIRST <= micros <= _LAST:
+        raise CastError("out_of_range", "The moment is outside the years 1 to 9999.")
+    return _EPOCH + timedelta(microseconds=int(micros))
+
+

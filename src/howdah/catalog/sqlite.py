@@ -1,0 +1,207 @@
+"""Reads the catalog of a SQLite snapshot."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from howdah.catalog.model import (
+    SourceCatalog,
+    SourceColumn,
+    SourceForeignKey,
+    SourceIndex,
+    SourceObject,
+    SourceTable,
+)
+from howdah.discover import quoted
+from howdah.errors import SourceError
+
+# PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's column.
+_GENERATED = (2, 3)
+
+
+@contextmanager
+def open_snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a snapshot for reading.
+
+    Text that is no UTF-8 is kept with surrogate escapes: nothing is lost, and casts can tell it from good text.
+    """
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    connection.text_factory = _text
+    connection.isolation_level = None
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def read(path: Path) -> SourceCatalog:
+    """Return everything that is declared in a snapshot.
+
+    :raises SourceError: when SQLite cannot parse the schema.
+    """
+    with open_snapshot(path) as connection:
+        try:
+            return _read(connection)
+        except sqlite3.DatabaseError as error:
+            raise SourceError(f"The schema of {path} cannot be read: {error}.", "Try: sqlite3 FILE .schema") from error
+
+
+def _read(connection: sqlite3.Connection) -> SourceCatalog:
+    master = connection.execute(
+        "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY rowid"
+    ).fetchall()
+    sql_of = {(kind, name): text for kind, name, _, text in master}
+    kinds = {
+        str(row[1]): (str(row[2]), bool(row[4]))
+        for row in connection.execute("PRAGMA table_list")
+        if row[0] == "main"
+    }
+    sequences = _sequences(connection, sql_of)
+    tables: list[SourceTable] = []
+    objects: list[SourceObject] = []
+    for kind, name, table, text in master:
+        if name.startswith("sqlite_"):
+            continue
+        if kind == "table" and kinds[name][0] == "table":
+            tables.append(_table(connection, name, text, kinds[name][1], sequences.get(name), sql_of))
+        elif kind == "table" and kinds[name][0] == "virtual":
+            objects.append(SourceObject("virtual table", name, name, text))
+        elif kind in ("view", "trigger"):
+            objects.append(SourceObject(kind, name, table, text))
+        # Shadow tables belong to a virtual table, which is reported; indexes are read with their table.
+    return SourceCatalog(tables=_with_parent_keys(tables), objects=tuple(objects))
+
+
+def _sequences(connection: sqlite3.Connection, sql_of: dict[tuple[str, str], str]) -> dict[str, int]:
+    if ("table", "sqlite_sequence") not in sql_of:
+        return {}
+    rows = connection.execute("SELECT name, seq FROM sqlite_sequence WHERE typeof(seq) = 'integer'")
+    return {str(name): int(value) for name, value in rows}
+
+
+def _table(
+    connection: sqlite3.Connection,
+    name: str,
+    text: str,
+    without_rowid: bool,
+    sequence: int | None,
+    sql_of: dict[tuple[str, str], str],
+) -> SourceTable:
+    columns = tuple(
+        SourceColumn(
+            name=row[1],
+            declared=row[2] or "",
+            not_null=bool(row[3]),
+            default=row[4],
+            key_position=row[5],
+            generated=row[6] in _GENERATED,
+        )
+        for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")
+    )
+    key = tuple(c.name for c in sorted(columns, key=lambda c: c.key_position) if c.key_position)
+    indexes = _indexes(connection, name, sql_of)
+    taken = {column.name.lower() for column in columns}
+    rowid = next((alias for alias in ("rowid", "_rowid_", "oid") if alias not in taken), "")
+    return SourceTable(
+        name=name,
+        columns=columns,
+        primary_key=key,
+        rowid="" if without_rowid else rowid,
+        rowid_alias=_rowid_alias(columns, key, indexes, without_rowid),
+        without_rowid=without_rowid,
+        autoincrement="AUTOINCREMENT" in keywords(text),
+        sequence=sequence,
+        indexes=indexes,
+        foreign_keys=_foreign_keys(connection, name),
+        sql=text,
+    )
+
+
+def _rowid_alias(
+    columns: tuple[SourceColumn, ...], key: tuple[str, ...], indexes: tuple[SourceIndex, ...], without_rowid: bool
+) -> str:
+    # "INTEGER PRIMARY KEY" aliases the rowid, "INTEGER PRIMARY KEY DESC" (and INT) do not: those have an index.
+    if without_rowid or len(key) != 1 or any(index.origin == "pk" for index in indexes):
+        return ""
+    column = next(column for column in columns if column.key_position)
+    return column.name if column.declared.upper() == "INTEGER" else ""
+
+
+def _indexes(
+    connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str, str], str]
+) -> tuple[SourceIndex, ...]:
+    found = []
+    for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
+        parts = [row for row in connection.execute(f"PRAGMA index_xinfo({quoted(name)})") if row[5]]
+        found.append(
+            SourceIndex(
+                name=name,
+                unique=bool(unique),
+                origin=origin,
+                partial=bool(partial),
+                columns=tuple(None if part[1] == -2 else part[2] for part in parts),
+                collations=tuple(str(part[4]).upper() for part in parts),
+                descending=tuple(bool(part[3]) for part in parts),
+                sql=sql_of.get(("index", name), ""),
+            )
+        )
+    return tuple(reversed(found))
+
+
+def _foreign_keys(connection: sqlite3.Connection, table: str) -> tuple[SourceForeignKey, ...]:
+    # One row per column, grouped by id: a composite key is one constraint, not several.
+    grouped: dict[int, list[tuple[Any, ...]]] = {}
+    for row in connection.execute(f"PRAGMA foreign_key_list({quoted(table)})"):
+        grouped.setdefault(row[0], []).append(row)
+    keys = []
+    for _, rows in sorted(grouped.items(), reverse=True):
+        rows.sort(key=lambda row: row[1])
+        parents = tuple(row[4] for row in rows if row[4] is not None)
+        keys.append(
+            SourceForeignKey(
+                columns=tuple(row[3] for row in rows),
+                parent=rows[0][2],
+                parent_columns=parents,
+                on_update=rows[0][5],
+                on_delete=rows[0][6],
+            )
+        )
+    return tuple(keys)
+
+
+def _with_parent_keys(tables: list[SourceTable]) -> tuple[SourceTable, ...]:
+    """Fill in what ``REFERENCES parent`` leaves out: the parent's primary key."""
+    by_name = {table.name.lower(): table for table in tables}
+    return tuple(
+        replace(
+            table,
+            foreign_keys=tuple(
+                key
+                if key.parent_columns or key.parent.lower() not in by_name
+                else replace(key, parent_columns=by_name[key.parent.lower()].primary_key)
+                for key in table.foreign_keys
+            ),
+        )
+        for table in tables
+    )
+
+
+def keywords(text: str) -> frozenset[str]:
+    """Return the bare words of a statement in upper case; strings, quoted names and comments hold none.
+
+    >>> sorted(keywords("CREATE TABLE t (a TEXT DEFAULT 'CHECK' /* NOCASE */)"))
+    ['A', 'CREATE', 'DEFAULT', 'T', 'TABLE', 'TEXT']
+    """
+    pattern = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/"
+    bare = re.sub(pattern, " ", text, flags=re.DOTALL)
+    return frozenset(word.upper() for word in re.findall(r"[A-Za-z_]+", bare))

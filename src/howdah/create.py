@@ -1,0 +1,151 @@
+"""Makes the target schema: an application's by Alembic, a derived one by its statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import alembic.command
+import alembic.util
+import psycopg
+import sqlalchemy
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from howdah import pg
+from howdah.application import versions_folder
+from howdah.catalog import postgres
+from howdah.catalog.model import TargetCatalog
+from howdah.ddl import Derived, Statement
+from howdah.errors import ConfigurationError, HowdahError, TargetRefused
+
+
+@dataclass(frozen=True)
+class Schema:
+    """An application's schema as it is, or as the pending revisions will make it.
+
+    :ivar pending: revisions that are still to be run, oldest first, as ``identifier: title``.
+    """
+
+    catalog: TargetCatalog
+    pending: tuple[str, ...]
+
+
+def preview(dsn: str, folder: Path, schema: str) -> Schema:
+    """Return the schema that the application's head gives, without changing anything.
+
+    Pending revisions are run in a transaction that is rolled back: what they really do is seen, not what models say.
+
+    :raises TargetRefused: another head, foreign objects in the way, or no right.
+    """
+    with _at_head(dsn, folder, schema) as (connection, pending):
+        return Schema(_read(connection, schema), pending)
+
+
+def upgrade(dsn: str, folder: Path, schema: str) -> tuple[str, ...]:
+    """Run the pending revisions in one transaction and return them.
+
+    :raises TargetRefused: another head, foreign objects in the way, or no right.
+    """
+    with _at_head(dsn, folder, schema) as (connection, pending):
+        if pending:
+            connection.commit()
+        return pending
+
+
+@contextmanager
+def _at_head(dsn: str, folder: Path, schema: str) -> Iterator[tuple[sqlalchemy.Connection, tuple[str, ...]]]:
+    """Give a connection whose open transaction has the schema at the application's head."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "alembic_env").replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", str(versions_folder(folder)).replace("%", "%%"))
+    try:
+        script = ScriptDirectory.from_config(config)
+        heads = script.get_heads()
+    except (alembic.util.CommandError, SyntaxError, ImportError) as error:
+        raise ConfigurationError(f"The revisions in {folder / 'versions'} cannot be read: {error}.") from error
+    if len(heads) != 1:
+        raise ConfigurationError(f"{folder / 'versions'} has {len(heads)} heads.", "Merge them: alembic merge heads")
+    with pg.sqlalchemy_connection(dsn, schema) as connection:
+        try:
+            pending = _pending(connection, script, schema)
+            if pending:
+                connection.execute(sqlalchemy.text("SET LOCAL lock_timeout = '10s'"))
+                if not _schema_exists(connection, schema):
+                    connection.execute(sqlalchemy.schema.CreateSchema(schema))
+                config.attributes.update(connection=connection, schema=schema)
+                alembic.command.upgrade(config, "head")
+            yield connection, pending
+        except sqlalchemy.exc.DBAPIError as error:
+            raise _refusal(error, schema) from error
+        except alembic.util.CommandError as error:
+            raise ConfigurationError(f"Alembic cannot upgrade schema {schema}: {error}.") from error
+
+
+def _pending(connection: sqlalchemy.Connection, script: ScriptDirectory, schema: str) -> tuple[str, ...]:
+    current = MigrationContext.configure(connection, opts={"version_table_schema": schema}).get_current_heads()
+    known = {revision.revision for revision in script.walk_revisions()}
+    for revision in current:
+        if revision not in known:
+            raise TargetRefused(
+                f"Schema {schema} is at Alembic revision {revision}, which this application does not have.",
+                "Use the checkout that made it, or another --schema.",
+            )
+    done = {r.revision for head in current for r in script.iterate_revisions(head, "base")}
+    waiting = [revision for revision in script.walk_revisions() if revision.revision not in done]
+    return tuple(f"{revision.revision}: {revision.doc}" for revision in reversed(waiting))
+
+
+def _schema_exists(connection: sqlalchemy.Connection, schema: str) -> bool:
+    statement = sqlalchemy.text("SELECT 1 FROM pg_namespace WHERE nspname = :name")
+    return connection.execute(statement, {"name": schema}).scalar() is not None
+
+
+def _read(connection: sqlalchemy.Connection, schema: str) -> TargetCatalog:
+    driver = pg.raw(connection)
+    # Names in expressions are printed as far as search_path needs it; they are evaluated later under howdah's own.
+    driver.execute("SET LOCAL search_path = pg_catalog")
+    return postgres.read(driver, schema)
+
+
+def _refusal(error: sqlalchemy.exc.DBAPIError, schema: str) -> HowdahError:
+    if isinstance(error.orig, psycopg.errors.DuplicateObject | psycopg.errors.DuplicateTable):
+        message = (error.orig.diag.message_primary or str(error.orig)).strip()
+        return TargetRefused(
+            f"An object that is not ours is in the way in schema {schema}: {message}.",
+            "Rename it, or choose another --schema; nothing was changed.",
+        )
+    if isinstance(error.orig, psycopg.Error):
+        return pg.explain(error.orig)
+    return HowdahError(f"Alembic failed: {error}")
+
+
+def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
+    """Run DDL statements in the caller's transaction.
+
+    :raises TargetRefused: with PostgreSQL's words.
+    """
+    for statement in statements:
+        try:
+            pg.execute(connection, statement.sql)
+        except psycopg.errors.DuplicateTable as error:
+            raise TargetRefused(
+                f"An object named {statement.name} that is not ours is in the way.",
+                "Rename it, or choose another --schema; nothing was changed.",
+            ) from error
+
+
+def in_the_way(derived: Derived, actual: TargetCatalog, ours: frozenset[str]) -> tuple[str, ...]:
+    """Return names of relations that the derived schema needs and that somebody else made."""
+    wanted = {table.name for table in derived.catalog.tables}
+    wanted |= {unique.name for table in derived.catalog.tables for unique in table.uniques if table.name not in ours}
+    wanted |= {statement.name for statement in derived.after if statement.kind == "index"}
+    return tuple(sorted((wanted & set(actual.relations)) - ours - _of_ours(actual, ours)))
+
+
+def _of_ours(actual: TargetCatalog, ours: frozenset[str]) -> set[str]:
+    return {unique.name for table in actual.tables if table.name in ours for unique in table.uniques}

@@ -1,0 +1,57 @@
+"""Names of SQLite turned into names of PostgreSQL: lower-cased, at most 63 bytes, no two the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+
+# NAMEDATALEN - 1; PostgreSQL cuts longer names silently.
+LIMIT = 63
+
+
+def fold(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return a PostgreSQL name for each name, unique among themselves and against ``taken``.
+
+    Names that need no change keep theirs; of the others, one that collides or is too long ends in a digest of the
+    original, so that the result does not depend on which other names come later.
+
+    >>> fold(["Album", "album", "Order Line"])
+    {'Album': 'album_f05e84', 'album': 'album', 'Order Line': 'order line'}
+    """
+    wanted = list(dict.fromkeys(names))
+    used = set(taken)
+    result: dict[str, str] = {}
+    for name in sorted(wanted, key=lambda name: (lowered(name) != name, wanted.index(name))):
+        candidate = lowered(name)
+        if candidate in used:
+            candidate = _marked(candidate, name)
+        counter = 0
+        while candidate in used:
+            counter += 1
+            candidate = _marked(lowered(name), f"{name}/{counter}")
+        used.add(candidate)
+        result[name] = candidate
+    return {name: result[name] for name in wanted}
+
+
+def lowered(name: str) -> str:
+    """Return the name in lower case and within the limit; a cut name ends in a digest of the original."""
+    lower = name.encode("utf-8", "replace").decode().replace("\x00", "").lower() or "_"
+    return lower if len(lower.encode()) <= LIMIT else _marked(lower, name)
+
+
+def snake(name: str) -> str:
+    """Return ``CamelCase`` as ``camel_case``.
+
+    >>> snake("InvoiceLineID"), snake("created-at"), snake("HTTPCode")
+    ('invoice_line_id', 'created_at', 'http_code')
+    """
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"[^0-9a-zA-Z]+", "_", spaced).strip("_").lower()
+
+
+def _marked(lower: str, original: str) -> str:
+    mark = "_" + sha256(original.encode("utf-8", "surrogateescape")).hexdigest()[:6]
+    room = LIMIT - len(mark)
+    return lower.encode()[:room].decode("utf-8", "ignore") + mark

@@ -1,0 +1,164 @@
+"""An instance: one PostgreSQL container with its volumes, socket directory, pooler and repository, as a file describes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+from docker.errors import DockerException, NotFound
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from howdah.errors import ConfigurationError, HowdahError
+
+CONFIGURATION = Path("/etc/howdah")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Strict):
+    """The server's container, its socket directory on this host and the port it is published on."""
+
+    container: str
+    socket_dir: Path
+    address: str = "127.0.0.1"
+    port: int
+
+
+class Pooler(_Strict):
+    """The pooler's container and the port it is published on."""
+
+    container: str
+    address: str = "127.0.0.1"
+    port: int
+
+
+class Repository(_Strict):
+    """Where backups go.
+
+    :ivar stanza: pgBackRest's name for the cluster.
+    :ivar path: folder of the repository on this host.
+    """
+
+    stanza: str
+    path: Path
+
+
+class ApplicationPlace(_Strict):
+    """An application of this instance."""
+
+    name: str
+    database: str
+    sources: Path
+
+
+class Instance(_Strict):
+    """What ``/etc/howdah/ENVIRONMENT/instance.yml`` says.
+
+    :ivar state_dir: folder for locks, metrics, logs and reports.
+    """
+
+    name: str
+    environment: str
+    state_dir: Path
+    server: Server
+    pooler: Pooler
+    repository: Repository
+    databases: tuple[str, ...] = ()
+    applications: tuple[ApplicationPlace, ...] = ()
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Folder for a textfile collector."""
+        return self.state_dir / "metrics"
+
+    def dsn(self, database: str = "postgres", user: str = "postgres") -> str:
+        """Return libpq's connection string for administration over the socket; it holds no password."""
+        return f"host={self.server.socket_dir} port=5432 user={user} dbname={database}"
+
+
+def load(where: str | None = None) -> Instance:
+    """Read an instance's file.
+
+    :param where: a file, the name of an environment, or ``None``: ``HOWDAH_INSTANCE``, or else the only instance of
+        this host.
+    :raises ConfigurationError: there is no such instance, or its file is wrong.
+    """
+    path = _find(where or os.environ.get("HOWDAH_INSTANCE"))
+    try:
+        return Instance.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except PermissionError as error:
+        raise ConfigurationError(f"{path} can only be read by root.", "Run the command as root.") from error
+    except (yaml.YAMLError, ValidationError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise ConfigurationError(
+            f"{path} is no valid instance file: {first}.", "Let the role howdah_runtime write it again."
+        ) from error
+
+
+def _find(where: str | None) -> Path:
+    if where:
+        path = Path(where) if "/" in where else CONFIGURATION / where / "instance.yml"
+        if not path.is_file():
+            raise ConfigurationError(f"There is no instance file {path}.", "Provision it with playbooks/site.yml.")
+        return path
+    found = sorted(CONFIGURATION.glob("*/instance.yml"))
+    if len(found) != 1:
+        names = ", ".join(path.parent.name for path in found) or "none"
+        raise ConfigurationError(
+            f"Which instance? This host has {names}.", "Say --instance ENVIRONMENT, or set HOWDAH_INSTANCE."
+        )
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command in a container gave back."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The last thing it said, for one clear sentence."""
+        lines = [line.strip() for line in (self.err + "\n" + self.out).splitlines() if line.strip()]
+        return lines[-1] if lines else "no output"
+
+
+def run_in(container: str, command: Sequence[str]) -> Output:
+    """Run a command in a running container, as the container's own user.
+
+    :raises HowdahError: the engine does not answer, or the container does not run.
+    """
+    client: Any = None
+    try:
+        client = docker.from_env(timeout=24 * 3600)
+        found = client.containers.get(container)
+        if found.status != "running":
+            raise HowdahError(
+                f"The container {container} is {found.status}, not running.", f"Try: docker start {container}"
+            )
+        code, (out, err) = found.exec_run(list(command), demux=True)
+    except NotFound as error:
+        raise HowdahError(
+            f"There is no container {container}.", "Provision the instance with playbooks/site.yml."
+        ) from error
+    except DockerException as error:
+        raise HowdahError(
+            f"The container engine does not answer: {error}.", "Start it, e.g. systemctl start docker."
+        ) from error
+    finally:
+        if client is not None:
+            client.close()
+    return Output(int(code), _text(out), _text(err))
+
+
+def _text(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace")

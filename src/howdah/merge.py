@@ -1,0 +1,190 @@
+"""Makes the final table hold what is staged: delete, update, insert, and nothing that is not ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from howdah.checks import image_digest
+from howdah.pg import Connection, copy_in, execute, qualified, quoted
+from howdah.plan import TablePlan
+from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
+
+RETAINED = -1
+"""Ordinal of the ledger chunk that lists rows of ours that vanished from the source and still wait to be deleted."""
+
+
+@dataclass(frozen=True)
+class Merged:
+    """How many rows of the target changed."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
+    """Fill a new temporary table with the keys of our rows, from the ledger; return how many.
+
+    :param table: name of the temporary table, as ``pg_temp.name``.
+    :param ordinal: only the keys of this chunk.
+    """
+    bare = table.removeprefix("pg_temp.")
+    types = {column.target: column.type.sql for column in plan.columns}
+    keyed = [(quoted(name), types[name]) for name in plan.key] or [("h", "text")]
+    columns = ", ".join(f"{name} {kind}" for name, kind in keyed)
+    values = ", ".join(f"(e.v ->> {n})::{kind}" for n, (_, kind) in enumerate(keyed))
+    execute(connection, f"CREATE TEMP TABLE {bare} ({columns}) ON COMMIT DROP")
+    cursor = execute(connection, f"""INSERT INTO {table} SELECT {values}
+            FROM howdah.chunk c, jsonb_array_elements(convert_from(c.keys, 'UTF8')::jsonb) e(v)
+            WHERE c.application = %s AND c.source = %s AND c.table_name = %s AND c.ordinal = coalesce(%s::int, c.ordinal)
+        """,
+        [application, plan.source, plan.table.name, ordinal],
+    )
+    if cursor.rowcount > 1000:
+        execute(connection, f"ANALYZE {table}")
+    return int(cursor.rowcount)
+
+
+def delete_vanished(connection: Connection, stage: Stage) -> int:
+    """Delete rows that we loaded earlier and that are no longer staged; return how many.
+
+    A row that others still refer to stays for now: a cascade would reach rows that are not ours.
+    """
+    if not stage.plan.key:
+        return _delete_surplus(connection, stage)
+    gone = f"NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(stage.plan.key, 's', 't')})"
+    return _delete(connection, stage.plan, stage.owned, gone)
+
+
+def delete_retained(connection: Connection, plan: TablePlan, retained: str) -> int:
+    """Delete rows that had to wait because others referred to them; return how many."""
+    return _delete(connection, plan, retained, "true")
+
+
+def _delete(connection: Connection, plan: TablePlan, keys: str, condition: str) -> int:
+    target = qualified(plan.target.schema, plan.target.name)
+    conditions = [_same(plan.key, "t", "o"), condition]
+    for reference in plan.target.referenced_by:
+        pairs = zip(reference.columns, reference.parent_columns, strict=True)
+        match = " AND ".join(f"r.{quoted(own)} = t.{quoted(parent)}" for own, parent in pairs)
+        child = qualified(reference.schema, reference.table)
+        itself = " AND r.ctid <> t.ctid" if child == target else ""
+        conditions.append(f"NOT EXISTS (SELECT 1 FROM {child} r WHERE {match}{itself})")
+    statement = f"DELETE FROM {target} t USING {keys} o WHERE {' AND '.join(conditions)}"
+    total = 0
+    # Again, as long as it frees parents in the same table (a reference of the table to itself).
+    while deleted := execute(connection, statement).rowcount:
+        total += deleted
+    return total
+
+
+def _delete_surplus(connection: Connection, stage: Stage) -> int:
+    target = qualified(stage.plan.target.schema, stage.plan.target.name)
+    statement = f"""
+        WITH owned AS (SELECT h, count(*) AS n FROM {stage.owned} GROUP BY h),
+             need AS (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {stage.name} GROUP BY 1),
+             surplus AS (SELECT h, owned.n - coalesce(need.n, 0) AS n FROM owned LEFT JOIN need USING (h)
+                         WHERE owned.n > coalesce(need.n, 0)),
+             have AS (SELECT t.tableoid AS o, t.ctid AS c, {image_digest(stage, "t")} AS h,
+                             row_number() OVER (PARTITION BY {image_digest(stage, "t")}) AS i FROM {target} t)
+        DELETE FROM {target} t USING have JOIN surplus USING (h)
+        WHERE t.tableoid = have.o AND t.ctid = have.c AND have.i <= surplus.n"""
+    deleted = execute(connection, statement).rowcount
+    # What was deleted is no longer owned, or a second pass would delete another's equal row.
+    execute(connection, f"""DELETE FROM {stage.owned} WHERE ctid IN (
+              SELECT c FROM (SELECT ctid AS c, h, row_number() OVER (PARTITION BY h) AS i FROM {stage.owned}) x
+              LEFT JOIN (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {stage.name} GROUP BY 1) need USING (h)
+              WHERE x.i > coalesce(need.n, 0))"""
+    )
+    return int(deleted)
+
+
+def write(connection: Connection, stage: Stage) -> Merged:
+    """Update our rows that differ and insert those that are missing."""
+    target = qualified(stage.plan.target.schema, stage.plan.target.name)
+    columns = [quoted(name) for name in stage.written]
+    listed = ", ".join(columns)
+    if not stage.plan.key:
+        statement = f"""
+            WITH owned AS (SELECT h, count(*) AS n FROM {stage.owned} GROUP BY h),
+                 have AS (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {target} GROUP BY 1),
+                 kept AS (SELECT h, least(owned.n, have.n) AS n FROM owned JOIN have USING (h)),
+                 need AS (SELECT *, {image_digest(stage)} AS _howdah_h, row_number() OVER (
+                            PARTITION BY {image_digest(stage)} ORDER BY {LOCATOR}) AS _howdah_i FROM {stage.name})
+            INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE
+            SELECT {listed} FROM need LEFT JOIN kept ON kept.h = need._howdah_h
+            WHERE need._howdah_i > coalesce(kept.n, 0) ORDER BY {LOCATOR}"""
+        return Merged(inserted=execute(connection, statement).rowcount)
+    always = {column.name for column in stage.plan.target.columns if column.identity == "a"}
+    settable = [quoted(name) for name in stage.written if name not in always]
+    updated = 0
+    if settable:
+        # *<> compares the stored bytes: it sees -0.0 against 0.0 and the case of citext, which <> does not.
+        statement = f"""
+            UPDATE {target} t SET {", ".join(f"{c} = s.{c}" for c in settable)} FROM {stage.name} s
+            WHERE {_same(stage.plan.key, "t", "s")} AND NOT s.{SHARED}
+              AND ROW({", ".join("t." + c for c in settable)}) OPERATOR(pg_catalog.*<>)
+                  ROW({", ".join("s." + c for c in settable)})"""
+        updated = execute(connection, statement).rowcount
+    statement = f"""
+        INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {stage.name} s
+        WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {_same(stage.plan.key, "t", "s")}) ORDER BY {LOCATOR}"""
+    inserted = execute(connection, statement).rowcount
+    return Merged(inserted=inserted, updated=updated)
+
+
+def record_chunks(connection: Connection, application: str, run_id: object, stage: Stage) -> int:
+    """Write the chunks with the keys of our rows into the ledger; return how many rows of ours wait to be deleted."""
+    plan = stage.plan
+    known = [application, plan.source, plan.table.name]
+    execute(connection, "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s", known
+    )
+    execute(connection, "CREATE TEMP TABLE _howdah_chunk (ordinal int, first bigint, last bigint, rows bigint, digest bytea) ON COMMIT DROP"
+    )
+    copy_in(connection, "COPY pg_temp._howdah_chunk FROM STDIN", ((n, *chunk) for n, chunk in enumerate(stage.chunks)))
+    texts = [f"{quoted(name)}::text" for name in plan.key] or [image_digest(stage)]
+    execute(connection, f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid, last_rowid, rows,
+                                      source_digest, keys)
+            SELECT %s, %s, %s, c.ordinal, %s, c.first, c.last, c.rows, c.digest,
+                   convert_to(coalesce(k.keys, '[]'::jsonb)::text, 'UTF8')
+            FROM pg_temp._howdah_chunk c LEFT JOIN (
+              SELECT {CHUNK} AS ordinal, jsonb_agg(jsonb_build_array({", ".join(texts)}) ORDER BY {LOCATOR}) AS keys
+              FROM {stage.name} WHERE NOT {SHARED} GROUP BY 1) k USING (ordinal)""",
+        [*known, run_id],
+    )
+    execute(connection, "DROP TABLE pg_temp._howdah_chunk")
+    if not plan.key:
+        return 0
+    gone = f"""SELECT jsonb_agg(jsonb_build_array({", ".join("o." + text for text in texts)})) AS keys, count(*) AS n
+               FROM {stage.owned} o
+               WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(plan.key, "s", "o")})
+                 AND EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
+                             WHERE {_same(plan.key, "t", "o")})"""
+    return _record_retained(connection, known, run_id, gone)
+
+
+def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:
+    """Write anew which rows of ours still wait to be deleted; return how many."""
+    known = [application, plan.source, plan.table.name]
+    execute(connection, "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s",
+        [*known, RETAINED],
+    )
+    texts = ", ".join(f"o.{quoted(name)}::text" for name in plan.key)
+    gone = f"""SELECT jsonb_agg(jsonb_build_array({texts})) AS keys, count(*) AS n FROM {retained} o
+               WHERE EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
+                             WHERE {_same(plan.key, "t", "o")})"""
+    return _record_retained(connection, known, run_id, gone)
+
+
+def _record_retained(connection: Connection, known: list[str], run_id: object, query: str) -> int:
+    cursor = execute(connection, f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, rows, source_digest, keys)
+            SELECT %s, %s, %s, %s, %s, n, '', convert_to(keys::text, 'UTF8') FROM ({query}) q WHERE n > 0
+            RETURNING rows""",
+        [*known, RETAINED, run_id],
+    )
+    row = cursor.fetchone()
+    return int(row[0]) if row else 0
+
+
+def _same(columns: tuple[str, ...], one: str, other: str) -> str:
+    return " AND ".join(f"{one}.{quoted(name)} = {other}.{quoted(name)}" for name in columns)

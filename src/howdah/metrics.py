@@ -1,0 +1,55 @@
+"""Metrics for Prometheus' textfile collector, always written whole."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def render(values: Mapping[str, tuple[str, float]], labels: Mapping[str, str]) -> str:
+    """Return gauges in the text exposition format.
+
+    :param values: per metric name its help text and value.
+
+    >>> print(render({"a_seconds": ("Seconds.", 2.0)}, {"instance": "x"}), end="")
+    # HELP a_seconds Seconds.
+    # TYPE a_seconds gauge
+    a_seconds{instance="x"} 2
+    """
+    quoted = ",".join(
+        '{}="{}"'.format(name, value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n"))
+        for name, value in sorted(labels.items())
+    )
+    lines = []
+    for name, (help_text, value) in values.items():
+        number = f"{value:.15g}"
+        lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name}{{{quoted}}} {number}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def read(path: Path) -> dict[str, float]:
+    """Return the values of a file that :func:`write` wrote, by metric name; empty when there is none."""
+    if not path.exists():
+        return {}
+    found = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            found[name.partition("{")[0]] = float(value)
+    return found
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a metrics file in one step, readable by the collector."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), 0o644)
+            stream.write(text)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

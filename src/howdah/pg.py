@@ -1,0 +1,197 @@
+"""The only place that knows the PostgreSQL driver: connections, their settings, and what their errors mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, cast
+
+import psycopg
+import sqlalchemy
+from psycopg import conninfo, sql
+
+from howdah.errors import HowdahError, TargetRefused
+from howdah.report import TargetInfo
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+MINIMUM_VERSION = 150000
+
+# Output of values must not depend on the server's, the database's or the role's settings: digests and key texts are
+# compared between runs. `row_security = off` turns a silently filtered read into an error. The check interval lets
+# a killed client's backend go within a second, so that its lock does not outlive it.
+SESSION = {
+    "search_path": "pg_catalog",
+    "datestyle": "ISO, YMD",
+    "timezone": "UTC",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmloption": "content",
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "60s",
+    "idle_in_transaction_session_timeout": "0",
+    "client_connection_check_interval": "1000",
+}
+
+
+def has_password(dsn: str) -> bool:
+    """Return whether a conninfo string or URI carries a password.
+
+    :raises TargetRefused: when it is no conninfo at all.
+    """
+    return bool(_parse(dsn).get("password"))
+
+
+def names_a_target(dsn: str | None) -> bool:
+    """Return whether there is anything to connect to: a DSN, or libpq's own variables."""
+    wanted = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE")
+    return bool(dsn) or any(os.environ.get(name) for name in wanted)
+
+
+def _parse(dsn: str) -> dict[str, Any]:
+    try:
+        return dict(conninfo.conninfo_to_dict(dsn))
+    except psycopg.ProgrammingError as error:
+        # libpq's message may repeat the text it could not parse, and with it a password.
+        raise TargetRefused(
+            "The target is no valid connection string.",
+            "Write it like 'host=/run/postgresql dbname=shop user=shop' or 'postgresql://shop@localhost/shop'.",
+        ) from error
+
+
+@contextmanager
+def connect(dsn: str) -> Iterator[Connection]:
+    """Open a connection with howdah's session settings; close it afterwards, whatever happened.
+
+    The connection is in autocommit mode: a transaction is always visible as ``with connection.transaction()``.
+
+    :raises TargetRefused: when the server does not answer or does not let us in.
+    """
+    connection = _open(dsn)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _open(dsn: str) -> Connection:
+    parameters = _parse(dsn)
+    parameters.setdefault("connect_timeout", "10")
+    parameters.setdefault("application_name", "howdah")
+    parameters["client_encoding"] = "UTF8"
+    try:
+        connection = psycopg.connect(**parameters, autocommit=True)
+    except psycopg.Error as error:
+        reason = " ".join(str(error).split())
+        raise TargetRefused(
+            f"The target database does not let us in: {reason}",
+            "Check --to (or HOWDAH_DSN, PGHOST, PGSERVICE), the role's rights and that the server is up.",
+        ) from error
+    connection.execute(
+        "SELECT " + ", ".join("set_config(%s, %s, false)" for _ in SESSION),
+        [part for setting in SESSION.items() for part in setting],
+    )
+    return connection
+
+
+@contextmanager
+def sqlalchemy_connection(dsn: str, schema: str) -> Iterator[sqlalchemy.Connection]:
+    """Open a connection for Alembic, in one transaction that the caller commits or rolls back.
+
+    Unqualified names in revisions resolve in ``schema`` first and in ``public`` after it, where extensions live.
+    """
+    engine = sqlalchemy.create_engine(
+        "postgresql+psycopg://", creator=lambda: _for_alembic(dsn, schema), poolclass=sqlalchemy.pool.NullPool
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def _for_alembic(dsn: str, schema: str) -> Connection:
+    connection = _open(dsn)
+    path = f"{quoted(schema)}, public"
+    connection.execute("SELECT set_config('search_path', %s, false)", [path])
+    connection.autocommit = False
+    return connection
+
+
+def raw(connection: sqlalchemy.Connection) -> Connection:
+    """Return the driver's connection under a SQLAlchemy one (the same transaction)."""
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - narrows the type; made by _for_alembic
+    return driver
+
+
+def execute(
+    connection: Connection, statement: str, parameters: Sequence[Any] | dict[str, Any] | None = None
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Run a statement that was put together from quoted identifiers; values are always parameters."""
+    return connection.execute(cast(LiteralString, statement), parameters)
+
+
+def copy_in(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Send rows by ``COPY … FROM STDIN`` in text format; strings are PostgreSQL's text of the value."""
+    with connection.cursor() as cursor, cursor.copy(cast(LiteralString, statement)) as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def copy_out(connection: Connection, statement: str) -> Iterator[bytes]:
+    """Yield the blocks of ``COPY … TO STDOUT``."""
+    with connection.cursor() as cursor, cursor.copy(cast(LiteralString, statement)) as copy:
+        for block in copy:
+            yield bytes(block)
+
+
+def quoted(name: str) -> str:
+    """Return an identifier in double quotes."""
+    return sql.Identifier(name).as_string(None)
+
+
+def qualified(schema: str, name: str) -> str:
+    """Return ``"schema"."name"``."""
+    return sql.Identifier(schema, name).as_string(None)
+
+
+def check_server(connection: Connection, schema: str) -> TargetInfo:
+    """Refuse a server that cannot hold the data, before anything is changed.
+
+    :raises TargetRefused: version before 15, encoding other than UTF8, or a standby.
+    """
+    row = connection.execute(
+        """SELECT current_setting('server_version_num')::int, current_setting('server_version'),
+                  current_setting('server_encoding'), pg_is_in_recovery(), current_database()"""
+    ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    number, version, encoding, standby, database = row
+    if number < MINIMUM_VERSION:
+        raise TargetRefused(f"PostgreSQL {version} is too old; 15 or later is needed.", "Choose another server.")
+    if encoding != "UTF8":
+        raise TargetRefused(
+            f"Database {database} has encoding {encoding}; SQLite's text is Unicode.",
+            f"Create it with: createdb -E UTF8 -T template0 {database}",
+        )
+    if standby:
+        raise TargetRefused(f"Database {database} is on a read-only standby.", "Connect to the primary.")
+    return TargetInfo(database=database, server_version=str(version).split()[0], schema=schema)
+
+
+def explain(error: psycopg.Error) -> HowdahError:
+    """Turn a driver error that escaped into one that a person can act on."""
+    message = " ".join((error.diag.message_primary or str(error)).split())
+    detail = " ".join((error.diag.message_detail or "").split())
+    what = f"PostgreSQL refused: {message}" + (f" ({detail})" if detail else "")
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return TargetRefused(what, "Connect as the owner of the database or grant the right.")
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return TargetRefused(what, "Another session holds a lock on the table; end it, then run the same command again.")
+    if isinstance(error, psycopg.OperationalError):
+        return HowdahError(what, "Nothing half-done was kept; run the same command again when the server is back.")
+    return TargetRefused(what, "Nothing of this table was changed; clear the cause and run the same command again.")

@@ -1,0 +1,153 @@
+"""Reads rows of a snapshot in a fixed order, each with a locator by which it is found again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from howdah.catalog.model import SourceTable
+from howdah.discover import quoted
+
+Row = tuple[Any, ...]
+"""The values of one row in the order of the table's columns."""
+
+CHUNK = 10_000
+"""Rows per chunk of the ledger."""
+
+
+def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[int, Row]]:
+    """Yield (locator, values) for every row.
+
+    The locator is the rowid; for WITHOUT ROWID tables (and where columns shadow every name of the rowid) it is the
+    row's position, from 1, in the order of the key.
+    """
+    columns = ", ".join(quoted(column.name) for column in table.columns)
+    name = quoted(table.name)
+    if table.rowid:
+        cursor = connection.execute(f"SELECT {table.rowid}, {columns} FROM {name} ORDER BY {table.rowid}")  # noqa: S608
+        for row in cursor:
+            yield row[0], row[1:]
+        return
+    order = ", ".join(quoted(column) for column in table.primary_key) if table.without_rowid else ""
+    query = f"SELECT {columns} FROM {name}" + (f" ORDER BY {order}" if order else "")  # noqa: S608
+    yield from enumerate(connection.execute(query), start=1)
+
+
+def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int]) -> Iterator[tuple[int, Row]]:
+    """Yield the rows with the given locators, in their order."""
+    if table.rowid and len(locators) <= 1000:
+        columns = ", ".join(quoted(column.name) for column in table.columns)
+        query = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"  # noqa: S608
+        for locator in sorted(locators):
+            for row in connection.execute(query, [locator]):
+                yield locator, row
+        return
+    for locator, row in rows(connection, table):
+        if locator in locators:
+            yield locator, row
+
+
+def count(connection: sqlite3.Connection, table: SourceTable) -> int:
+    """Return how many rows a table has, counted by SQLite."""
+    return int(connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0])  # noqa: S608
+
+
+def row_digest(row: Row) -> bytes:
+    """Return a digest of a row's values and storage classes (16 bytes)."""
+    return sha256(_bytes(row)).digest()[:16]
+
+
+def _bytes(row: Row) -> bytes:
+    # ascii() of a tuple of None, int, float, str and bytes is one to one: literals of different types look different,
+    # floats print shortest-exact, strings are quoted and escaped.
+    return ascii(row).encode("ascii")
+
+
+class ChunkDigest:
+    """Digests of the rows of one table, chunk by chunk.
+
+    A chunk is ``CHUNK`` rows in reading order.
+    """
+
+    def __init__(self, table: SourceTable) -> None:
+        names = ascii([(column.name, column.declared) for column in table.columns])
+        self._whole = sha256(names.encode())
+        self._part = sha256()
+        self._first = self._last = 0
+        self._rows = 0
+        self.chunks: list[tuple[int, int, int, bytes]] = []
+
+    @property
+    def ordinal(self) -> int:
+        """Return the number of the chunk that the next row belongs to."""
+        return len(self.chunks)
+
+    def add(self, locator: int, row: Row) -> None:
+        """Take in one row."""
+        if not self._rows:
+            self._first = locator
+        self._last = locator
+        self._rows += 1
+        self._part.update(b"%d " % locator)
+        self._part.update(_bytes(row))
+        if self._rows == CHUNK:
+            self._close()
+
+    def _close(self) -> None:
+        digest = self._part.digest()
+        self._whole.update(digest)
+        self.chunks.append((self._first, self._last, self._rows, digest))
+        self._part, self._rows = sha256(), 0
+
+    def finish(self) -> str:
+        """Return the digest of the whole table; ``chunks`` is complete afterwards."""
+        if self._rows:
+            self._close()
+        return self._whole.hexdigest()
+
+
+def content_digest(connection: sqlite3.Connection, table: SourceTable) -> str:
+    """Return the digest of a table's rows, without loading them."""
+    digest = ChunkDigest(table)
+    for locator, row in rows(connection, table):
+        digest.add(locator, row)
+    return digest.finish()
+
+
+def tagged(row: Row, table: SourceTable) -> str:
+    """Return a whole row as JSON that PostgreSQL's jsonb can hold, storage classes kept.
+
+    Integers, plain text and NULL stand for themselves; ``{"real": "1.5"}``, ``{"blob": "00ff"}`` and, for text that
+    holds NUL or is no UTF-8, ``{"text_hex": "6100"}``.
+    """
+    return json.dumps({_safe(column.name): _tag(value) for column, value in zip(table.columns, row, strict=True)})
+
+
+def key_of(locator: int, row: Row, table: SourceTable) -> str:
+    """Return how a person finds a row again, as JSON: its primary key, else its rowid or position."""
+    names = [column.name for column in table.columns]
+    if table.primary_key:
+        return json.dumps({_safe(name): _tag(row[names.index(name)]) for name in table.primary_key})
+    return json.dumps({"rowid" if table.rowid else "position": locator})
+
+
+def _tag(value: Any) -> Any:
+    if isinstance(value, float):
+        return {"real": repr(value)}
+    if isinstance(value, bytes):
+        return {"blob": value.hex()}
+    if isinstance(value, str) and _safe(value) is not value:
+        return {"text_hex": value.encode("utf-8", "surrogateescape").hex()}
+    return value
+
+
+def _safe(text: str) -> str:
+    """Return the text itself when jsonb can hold it, else something readable."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\0")
+    return text.replace("\x00", "\\0") if "\x00" in text else text

@@ -1,0 +1,220 @@
+"""What a run did: one value that feeds ``--json``, the HTML page, the text summary and the Ansible result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import jinja2
+
+from howdah import __version__
+from howdah.findings import Finding
+
+Verdict = Literal["verified", "quarantined", "different"]
+
+EXIT_CODES: dict[Verdict, int] = {"verified": 0, "quarantined": 3, "different": 4}
+
+
+@dataclass(frozen=True)
+class TargetInfo:
+    """Where the rows went.
+
+    :ivar server_version: as the server prints it, e.g. ``15.20``.
+    """
+
+    database: str
+    server_version: str
+    schema: str
+
+
+@dataclass(frozen=True)
+class SourceReport:
+    """One source file of the run.
+
+    :ivar size: bytes of the snapshot.
+    :ivar sha256: digest of the snapshot's bytes.
+    """
+
+    name: str
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What happened to one source table.
+
+    :ivar changed: rows of this table were inserted, updated, deleted or quarantined anew in this run.
+    :ivar skipped: explicitly not moved (``skip: true``).
+    :ivar columns: source column (empty for a constant), target column, PostgreSQL type.
+    """
+
+    source: str
+    table: str
+    target: str
+    source_rows: int
+    loaded_rows: int = 0
+    quarantined_rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    skipped: bool = False
+    changed: bool = False
+    seconds: float = 0.0
+    columns: tuple[tuple[str, str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the table as the JSON frame of DESIGN.md section 4 has it."""
+        return {
+            "source": self.source,
+            "table": self.table,
+            "target": self.target,
+            "source_rows": self.source_rows,
+            "loaded_rows": self.loaded_rows,
+            "quarantined_rows": self.quarantined_rows,
+            "inserted": self.inserted,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            "skipped": self.skipped,
+            "changed": self.changed,
+            "seconds": round(self.seconds, 3),
+            "columns": [{"source": s, "target": t, "type": kind} for s, t, kind in self.columns],
+        }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One row on which the snapshot and PostgreSQL disagree.
+
+    :ivar kind: ``missing`` (not in the target), ``different``, ``doubled`` or ``left_over`` (ours, gone from the source).
+    :ivar key: where it is, readable.
+    :ivar columns: target columns that differ.
+    """
+
+    source: str
+    table: str
+    target: str
+    kind: str
+    key: str
+    columns: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the difference as JSON-ready values."""
+        return {
+            "source": self.source,
+            "table": self.table,
+            "target": self.target,
+            "kind": self.kind,
+            "key": self.key,
+            "columns": list(self.columns),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of ``migrate`` or ``verify``.
+
+    :ivar verdict: ``verified``, ``quarantined`` (all else verified) or ``different``.
+    :ivar changed: anything was written to the target.
+    :ivar differences: a sample; ``difference_count`` is the whole number.
+    """
+
+    verb: str
+    verdict: Verdict
+    run_id: str
+    changed: bool
+    seconds: float
+    application: str
+    target: TargetInfo
+    sources: tuple[SourceReport, ...]
+    tables: tuple[TableReport, ...]
+    findings: tuple[Finding, ...]
+    differences: tuple[Difference, ...] = ()
+    difference_count: int = 0
+    created: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """Return the process exit code that scripts rely on (0, 3 or 4)."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def quarantined_rows(self) -> int:
+        """Return how many rows wait in ``howdah.quarantine``."""
+        return sum(table.quarantined_rows for table in self.tables)
+
+    @property
+    def sentence(self) -> str:
+        """Return the verdict as one sentence for a person."""
+        moved = sum(table.loaded_rows for table in self.tables)
+        count = sum(1 for table in self.tables if not table.skipped)
+        noun = "table" if count == 1 else "tables"
+        rows = "row" if moved == 1 else "rows"
+        if self.verdict == "different":
+            many = "row differs" if self.difference_count == 1 else "rows differ"
+            return f"{self.difference_count:,} {many} between the snapshot and PostgreSQL."
+        if self.verdict == "quarantined":
+            waiting = self.quarantined_rows
+            verb = "row waits" if waiting == 1 else "rows wait"
+            return f"{moved:,} {rows} in {count} {noun} verified; {waiting:,} {verb} in quarantine."
+        nothing = "" if self.changed or self.verb == "verify" else "; nothing had to change"
+        return f"{moved:,} {rows} in {count} {noun}, every one verified{nothing}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as the JSON frame of DESIGN.md section 4 has it."""
+        return {
+            "verb": self.verb,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+            "run_id": self.run_id,
+            "changed": self.changed,
+            "seconds": round(self.seconds, 3),
+            "howdah_version": __version__,
+            "application": self.application,
+            "target": {
+                "database": self.target.database,
+                "server_version": self.target.server_version,
+                "schema": self.target.schema,
+            },
+            "sources": [
+                {"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources
+            ],
+            "tables": [table.to_dict() for table in self.tables],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "differences": [difference.to_dict() for difference in self.differences],
+            "difference_count": self.difference_count,
+            "created": list(self.created),
+        }
+
+    def to_json(self) -> str:
+        """Return :meth:`to_dict` as indented JSON text with a final newline."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def templates_folder() -> Path:
+    """Return the folder of the documents: inside an installed wheel, else the checkout's ``templates/``."""
+    inside = Path(__file__).parent / "_templates"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "templates"
+
+
+def render_html(report: Report) -> str:
+    """Return the report as one self-contained HTML page."""
+    loader = jinja2.FileSystemLoader(templates_folder())
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("report.html.j2").render(report=report, version=__version__)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a report whole or not at all: beside the file, then renamed over it.
+
+    A reader (a monitoring job, an Ansible task) never sees half a report.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
