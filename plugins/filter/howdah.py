@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,23 @@ from ansible.errors import AnsibleFilterError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-try:
-    from howdah import capacity, estate, fingerprint, tuning
-    from howdah.errors import HowdahError
-except ImportError:
-    # A controller without the project's environment (another ansible) still has the checkout.
-    sys.path.insert(0, str(CHECKOUT / "src"))
-    from howdah import capacity, estate, fingerprint, tuning
-    from howdah.errors import HowdahError
+
+def engine(name: str) -> Any:
+    """Import a module of the engine when it is needed: Ansible loads this file anew for every task."""
+    try:
+        return import_module(f"howdah.{name}")
+    except ImportError:
+        # A controller without the project's environment (another ansible) still has the checkout.
+        sys.path.insert(0, str(CHECKOUT / "src"))
+        return import_module(f"howdah.{name}")
+
+
+def refusing(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """Call the engine; turn its refusal into Ansible's."""
+    try:
+        return function(*arguments, **options)
+    except engine("errors").HowdahError as error:
+        raise AnsibleFilterError(str(error)) from error
 
 
 def checkout_path(relative: str) -> str:
@@ -28,48 +38,53 @@ def checkout_path(relative: str) -> str:
 
 def content_hash(folder: str) -> str:
     """Return a hash of a folder's files."""
-    return fingerprint.content_hash([("", Path(folder))])
+    return str(engine("fingerprint").content_hash([("", Path(folder))]))
 
 
 def engine_fingerprint(_: Any = None) -> str:
     """Return the fingerprint of the checkout's engine."""
-    return fingerprint.fingerprint(CHECKOUT / "src" / "howdah")
+    return str(engine("fingerprint").fingerprint(CHECKOUT / "src" / "howdah"))
 
 
-def describe_estate(applications: list[Mapping[str, Any]], databases: list[Mapping[str, Any]]) -> dict[str, Any]:
+def describe_estate(
+    applications: list[Mapping[str, Any]], databases: list[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return databases, roles, services and demands that follow from a declaration."""
-    try:
-        return estate.describe(applications, databases, CHECKOUT / "applications")
-    except HowdahError as error:
-        raise AnsibleFilterError(str(error)) from error
+    return dict(refusing(engine("estate").describe, applications, databases, CHECKOUT / "applications"))
 
 
 def plan_capacity(
-    declared: Mapping[str, Any], max_connections: int, max_client_conn: int = 0, reserves: Mapping[str, int] | None = None
+    declared: Mapping[str, Any],
+    max_connections: int,
+    max_client_conn: int = 0,
+    reserves: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the pools of an estate, or refuse an over-commitment."""
-    try:
-        return capacity.plan_capacity(
-            estate.demands(declared),
-            max_connections=int(max_connections),
-            max_client_conn=int(max_client_conn) or None,
-            reserves=capacity.Reserves(**(reserves or {})),
-        ).to_dict()
-    except HowdahError as error:
-        raise AnsibleFilterError(str(error)) from error
+    capacity = engine("capacity")
+    demands = [capacity.Demand(**item) for item in declared["demands"]]
+    planned = refusing(
+        capacity.plan_capacity,
+        demands,
+        max_connections=int(max_connections),
+        max_client_conn=int(max_client_conn) or None,
+        reserves=capacity.Reserves(**(reserves or {})),
+    )
+    return dict(planned.to_dict())
+
+
+def default_max_connections(memory_mb: int) -> int:
+    """Return a max_connections that fits a memory in MiB."""
+    return int(engine("capacity").default_max_connections(int(memory_mb)))
 
 
 def tune(size: Mapping[str, Any]) -> dict[str, str]:
     """Return server settings for a size (memory_mb, cpus, connections)."""
-    try:
-        return tuning.tune(_size(size))
-    except HowdahError as error:
-        raise AnsibleFilterError(str(error)) from error
+    return dict(refusing(engine("tuning").tune, _size(size)))
 
 
 def shm_size_mb(size: Mapping[str, Any]) -> int:
     """Return the size of /dev/shm in MiB that fits a size."""
-    return tuning.shm_size_mb(_size(size))
+    return int(engine("tuning").shm_size_mb(_size(size)))
 
 
 def only(value: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
@@ -77,8 +92,8 @@ def only(value: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
     return {key: value[key] for key in keys}
 
 
-def _size(size: Mapping[str, Any]) -> tuning.Size:
-    return tuning.Size(int(size["memory_mb"]), int(size["cpus"]), int(size["connections"]))
+def _size(size: Mapping[str, Any]) -> Any:
+    return engine("tuning").Size(int(size["memory_mb"]), int(size["cpus"]), int(size["connections"]))
 
 
 class FilterModule:
@@ -92,7 +107,7 @@ class FilterModule:
             "howdah_engine_fingerprint": engine_fingerprint,
             "howdah_estate": describe_estate,
             "howdah_capacity": plan_capacity,
-            "howdah_default_max_connections": capacity.default_max_connections,
+            "howdah_default_max_connections": default_max_connections,
             "howdah_only": only,
             "howdah_tuning": tune,
             "howdah_shm_size_mb": shm_size_mb,

@@ -42,6 +42,11 @@ options:
         description: Schema that the services use.
         type: str
         default: public
+      extensions:
+        description: Extensions that it has.
+        type: list
+        elements: str
+        default: []
 attributes:
   check_mode:
     support: full
@@ -77,7 +82,9 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib("howdah", reason="to compare rights; run the role howdah_runtime first")
+    HOWDAH_MISSING = missing_required_lib(
+        "howdah", reason="to compare rights; run the role howdah_runtime first"
+    )
 
 
 def main() -> None:
@@ -95,6 +102,7 @@ def main() -> None:
                     "users": {"type": "list", "elements": "str", "default": []},
                     "creators": {"type": "list", "elements": "str", "default": []},
                     "schema": {"type": "str", "default": "public"},
+                    "extensions": {"type": "list", "elements": "str", "default": []},
                 },
             },
         },
@@ -104,7 +112,12 @@ def main() -> None:
         module.fail_json(msg=HOWDAH_MISSING)
     accesses = [
         DatabaseAccess(
-            item["name"], item["owner"], tuple(item["users"]), tuple(item["creators"]), item["schema"]
+            database=item["name"],
+            owner=item["owner"],
+            users=tuple(item["users"]),
+            creators=tuple(item["creators"]),
+            schema=item["schema"],
+            extensions=tuple(item["extensions"]),
         )
         for item in module.params["databases"]
     ]

@@ -7,7 +7,8 @@ DOCUMENTATION = r"""
 module: howdah_backup
 short_description: Have a backup of an instance, or take one more
 description:
-  - With C(state=present) takes a full backup only where the repository holds no good one.
+  - With C(state=prepared) creates the stanza in the repository where there is none.
+  - With C(state=present) also takes a full backup where the repository holds no good one.
   - With C(state=taken) always takes one.
 options:
   instance:
@@ -15,9 +16,9 @@ options:
     type: str
     required: true
   state:
-    description: Whether one is enough.
+    description: How much there shall be.
     type: str
-    choices: [present, taken]
+    choices: [prepared, present, taken]
     default: present
   type:
     description: Type of backup; C(auto) is full where there is none, else differential.
@@ -47,13 +48,15 @@ label:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
-    from howdah.backup import list_backups, take
+    from howdah.backup import list_backups, prepare, take
     from howdah.errors import HowdahError
     from howdah.instance import load
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib("howdah", reason="to take backups; run the role howdah_runtime first")
+    HOWDAH_MISSING = missing_required_lib(
+        "howdah", reason="to take backups; run the role howdah_runtime first"
+    )
 
 
 def main() -> None:
@@ -61,7 +64,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "instance": {"type": "str", "required": True},
-            "state": {"type": "str", "choices": ["present", "taken"], "default": "present"},
+            "state": {"type": "str", "choices": ["prepared", "present", "taken"], "default": "present"},
             "type": {"type": "str", "choices": ["auto", "full", "diff", "incr"], "default": "auto"},
         },
         supports_check_mode=True,
@@ -70,9 +73,12 @@ def main() -> None:
         module.fail_json(msg=HOWDAH_MISSING)
     try:
         instance = load(module.params["instance"])
+        made = prepare(instance, dry_run=module.check_mode)
+        if module.params["state"] == "prepared" or (made and module.check_mode):
+            module.exit_json(changed=made, msg="The stanza is there.")
         good = [backup for backup in list_backups(instance) if not backup.error]
         if good and module.params["state"] == "present":
-            module.exit_json(changed=False, label=good[-1].label, msg=f"{good[-1].label} is there.")
+            module.exit_json(changed=made, label=good[-1].label, msg=f"{good[-1].label} is there.")
         if module.check_mode:
             module.exit_json(changed=True, msg="A backup would be taken.")
         taken = take(instance, module.params["type"])

@@ -172,12 +172,20 @@ def describe(container: Any) -> dict[str, Any]:
 def ask_engine(containers: list[str], images: list[str]) -> dict[str, Any]:
     """Return what the engine says; an engine that does not answer is a fact, not an error."""
     if DOCKER_MISSING:
-        return {"engine": {"answers": False, "version": "", "why": DOCKER_MISSING}, "containers": {}, "images": {}}
+        return {
+            "engine": {"answers": False, "version": "", "why": DOCKER_MISSING},
+            "containers": {},
+            "images": {},
+        }
     try:
         client = docker.from_env(timeout=20)
         version = client.version()["Version"]
     except DockerException as error:
-        return {"engine": {"answers": False, "version": "", "why": str(error)}, "containers": {}, "images": {}}
+        return {
+            "engine": {"answers": False, "version": "", "why": str(error)},
+            "containers": {},
+            "images": {},
+        }
     found_containers = {}
     for name in containers:
         try:
@@ -221,7 +229,11 @@ def main() -> None:
     )
     wanted = module.params
     holders = [port["container"] for port in wanted["ports"] if port["container"]]
-    answer: dict[str, Any] = {"engine": {"answers": False, "version": "", "why": ""}, "containers": {}, "images": {}}
+    answer: dict[str, Any] = {
+        "engine": {"answers": False, "version": "", "why": ""},
+        "containers": {},
+        "images": {},
+    }
     if wanted["engine"] or wanted["containers"] or wanted["images"] or holders:
         answer = ask_engine([*wanted["containers"], *holders], wanted["images"])
     running = {name for name, facts in answer["containers"].items() if facts["running"]}

@@ -63,10 +63,14 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib("howdah", reason="to make secrets; run the role howdah_runtime first")
+    HOWDAH_MISSING = missing_required_lib(
+        "howdah", reason="to make secrets; run the role howdah_runtime first"
+    )
 
 
-def settle(directory: Path, name: str, given: str | None, *, verifiers: bool, write: bool) -> tuple[bool, str]:
+def settle(
+    directory: Path, name: str, given: str | None, *, verifiers: bool, write: bool
+) -> tuple[bool, str]:
     """Make secret and verifier be there; return whether that changed anything, and the verifier."""
     secret_file, verifier_file = directory / name, directory / f"{name}.scram"
     password = secret_file.read_text(encoding="utf-8").rstrip("\n") if secret_file.exists() else None

@@ -72,7 +72,9 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib("howdah", reason="to read settings; run the role howdah_runtime first")
+    HOWDAH_MISSING = missing_required_lib(
+        "howdah", reason="to read settings; run the role howdah_runtime first"
+    )
 
 
 def main() -> None:
@@ -99,7 +101,9 @@ def main() -> None:
                     parse_settings(module.params["content"]),
                     restart_only_settings(connection),
                 )
-                module.exit_json(changed=False, pending_restart=prove(connection).pending_restart, **vars(change))
+                module.exit_json(
+                    changed=False, pending_restart=prove(connection).pending_restart, **vars(change)
+                )
             proof = prove(connection) if module.check_mode else reload(connection)
             module.exit_json(changed=True, pending_restart=proof.pending_restart)
     except HowdahError as error:

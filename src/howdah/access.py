@@ -25,6 +25,7 @@ class DatabaseAccess:
     :param users: login roles of services: they connect, read and write rows, and change no structure.
     :param creators: roles that may make schemas and connect for administration (the migrator).
     :param schema: schema that the services use.
+    :param extensions: extensions that the database has, whatever else it has.
     """
 
     database: str
@@ -32,6 +33,7 @@ class DatabaseAccess:
     users: tuple[str, ...]
     creators: tuple[str, ...] = ()
     schema: str = "public"
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
@@ -93,6 +95,17 @@ def schema_owner(connection: psycopg.Connection[Any], schema: str) -> str | None
     return str(row[0]).strip('"') if row else None
 
 
+def missing_extensions(connection: psycopg.Connection[Any], access: DatabaseAccess) -> list[sql.Composed]:
+    """Return what creates the extensions that the database lacks."""
+    rows = connection.execute("SELECT extname FROM pg_catalog.pg_extension").fetchall()
+    there = {str(row[0]) for row in rows}
+    return [
+        sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(name))
+        for name in access.extensions
+        if name not in there
+    ]
+
+
 def statements(access: DatabaseAccess, standing: set[Right], owner: str | None) -> list[sql.Composed]:
     """Return what has to be run so that the declared rights stand, and only those; empty when they do."""
     wanted = declared(access)
@@ -135,7 +148,8 @@ def apply(connection: psycopg.Connection[Any], access: DatabaseAccess, *, dry_ru
 
     :param connection: to ``access.database``, as an administrator, in autocommit mode.
     """
-    todo = statements(access, present(connection, access), schema_owner(connection, access.schema))
+    todo = missing_extensions(connection, access)
+    todo += statements(access, present(connection, access), schema_owner(connection, access.schema))
     if not dry_run:
         with connection.transaction():
             for statement in todo:
@@ -151,7 +165,9 @@ def apply_all(dsn: str, accesses: Iterable[DatabaseAccess], *, dry_run: bool = F
     done = {}
     for access in accesses:
         try:
-            with psycopg.connect(dsn, dbname=access.database, autocommit=True, connect_timeout=10) as connection:
+            with psycopg.connect(
+                dsn, dbname=access.database, autocommit=True, connect_timeout=10
+            ) as connection:
                 done[access.database] = apply(connection, access, dry_run=dry_run)
         except psycopg.OperationalError:
             if not dry_run:

@@ -57,7 +57,9 @@ def read_info(text: str, stanza: str) -> list[Backup]:
         )
     # 0 is ok, 2 is "no valid backups": both are a repository that answers.
     if found[0]["status"]["code"] not in (0, 2):
-        raise BackupFailed(f"The repository is not well: {found[0]['status']['message']}.", "See pgbackrest info.")
+        raise BackupFailed(
+            f"The repository is not well: {found[0]['status']['message']}.", "See pgbackrest info."
+        )
     return [_backup(entry) for entry in found[0].get("backup", ())]
 
 
@@ -75,11 +77,31 @@ def _backup(entry: dict[str, Any]) -> Backup:
     )
 
 
+def prepare(instance: Instance, *, dry_run: bool = False) -> bool:
+    """Create the stanza where the repository has none; return whether it was, or would be, created.
+
+    :raises BackupFailed: the repository belongs to another cluster, or cannot be used.
+    """
+    answer = run_in(instance.server.container, [*_pgbackrest(instance), "info", "--output=json"])
+    if answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in json.loads(answer.out)):
+        return False
+    if not dry_run:
+        created = run_in(instance.server.container, [*_pgbackrest(instance), "stanza-create"])
+        if created.code != 0:
+            raise BackupFailed(
+                f"The repository {instance.repository.path} cannot be used: {created.last_line}.",
+                "If it belongs to another cluster, give this one a folder of its own (howdah_repository_dir).",
+            )
+    return True
+
+
 def list_backups(instance: Instance) -> list[Backup]:
     """Return the repository's backups, oldest first."""
     answer = run_in(instance.server.container, [*_pgbackrest(instance), "info", "--output=json"])
     if answer.code != 0:
-        raise BackupFailed(f"pgbackrest info failed: {answer.last_line}.", "Is the repository's disk mounted?")
+        raise BackupFailed(
+            f"pgbackrest info failed: {answer.last_line}.", "Is the repository's disk mounted?"
+        )
     return read_info(answer.out, instance.repository.stanza)
 
 
@@ -120,7 +142,9 @@ def take(instance: Instance, kind: str = "auto") -> Backup:
     :raises BackupFailed: it failed, or damaged pages were found. Metrics keep the last success.
     """
     if kind not in ("auto", *KINDS):
-        raise ConfigurationError(f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}.")
+        raise ConfigurationError(
+            f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}."
+        )
     began = time.time()
     with one_at_a_time(instance):
         try:
@@ -138,7 +162,9 @@ def _take(instance: Instance, kind: str) -> Backup:
         kind = "diff" if before else "full"
     answer = run_in(instance.server.container, [*_pgbackrest(instance), f"--type={kind}", "backup"])
     if answer.code == 50:
-        raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
+        raise LockHeld(
+            "pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again."
+        )
     if answer.code != 0:
         raise BackupFailed(
             f"The {kind} backup failed ({answer.code}): {answer.last_line}.",
@@ -146,7 +172,9 @@ def _take(instance: Instance, kind: str) -> Backup:
         )
     new = [backup for backup in list_backups(instance) if backup.label not in before]
     if not new:
-        raise BackupFailed("pgBackRest reported success, but the repository lists no new backup.", "See pgbackrest info.")
+        raise BackupFailed(
+            "pgBackRest reported success, but the repository lists no new backup.", "See pgbackrest info."
+        )
     # A damaged page does not fail the backup itself: only the repository's own record tells.
     if new[-1].error:
         raise BackupFailed(
@@ -168,8 +196,14 @@ def _write_metrics(instance: Instance, began: float, taken: Backup | None) -> No
         "howdah_backup_last_size_bytes": ("Size of the database in the last good backup.", size),
         "howdah_backup_last_duration_seconds": ("How long the last run took.", round(time.time() - began, 3)),
     }
-    metrics.write(path, metrics.render(values, {"instance": instance.name, "environment": instance.environment}))
+    metrics.write(
+        path, metrics.render(values, {"instance": instance.name, "environment": instance.environment})
+    )
 
 
 def _pgbackrest(instance: Instance) -> list[str]:
-    return ["pgbackrest", "--config=/etc/howdah/backup/pgbackrest.conf", f"--stanza={instance.repository.stanza}"]
+    return [
+        "pgbackrest",
+        "--config=/etc/howdah/backup/pgbackrest.conf",
+        f"--stanza={instance.repository.stanza}",
+    ]

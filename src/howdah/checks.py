@@ -52,8 +52,7 @@ def against_target(connection: Connection, stage: Stage) -> int:
     found = 0
     if stage.plan.key:
         columns = [quoted(name) for name in stage.written]
-        image = f"ROW({', '.join('t.' + c for c in columns)}) OPERATOR(pg_catalog.*<>) "
-        image += f"ROW({', '.join('s.' + c for c in columns)})"
+        image = different(columns, "t", "s")
         foreign = f"{_same(stage.plan.key, 's', 't')} AND NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE "
         foreign += f"{_same(stage.plan.key, 'o', 't')})"
         statement = f"DELETE FROM {stage.name} s USING {target} t WHERE {foreign} AND {image} RETURNING s.{LOCATOR}"
@@ -139,6 +138,15 @@ def _set_aside(connection: Connection, stage: Stage, statement: str, column: str
 
 def _same(columns: tuple[str, ...], one: str, other: str) -> str:
     return " AND ".join(f"{one}.{quoted(name)} = {other}.{quoted(name)}" for name in columns)
+
+
+def different(columns: list[str], one: str, other: str) -> str:
+    """Return SQL that is true when two rows differ in the stored bytes of some (quoted) column.
+
+    It sees −0.0 against 0.0 and the case of citext, which ``<>`` does not, and takes json, which has no ``<>``.
+    """
+    rows = (f"ROW({', '.join(f'{alias}.{column}' for column in columns)})" for alias in (one, other))
+    return f"record_image_ne({', '.join(rows)})"
 
 
 def image_digest(stage: Stage, alias: str = "") -> str:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howdah import application
-from howdah.capacity import Demand
 from howdah.errors import ConfigurationError
 
 
@@ -101,16 +100,14 @@ def describe(
         "users": sorted({user for item in found.values() for user in item["users"]}),
         "services": services,
         "demands": [
-            {key: item[key] for key in ("service", "database", "user", "workers", "pool_size", "max_overflow")}
+            {
+                key: item[key]
+                for key in ("service", "database", "user", "workers", "pool_size", "max_overflow")
+            }
             for item in services
         ],
         "applications": uses,
     }
-
-
-def demands(estate: Mapping[str, Any]) -> list[Demand]:
-    """Return the estate's demands as values of the capacity contract."""
-    return [Demand(**item) for item in estate["demands"]]
 
 
 def _valid(model: type[Model], raw: Mapping[str, Any], where: str) -> Model:
@@ -119,7 +116,9 @@ def _valid(model: type[Model], raw: Mapping[str, Any], where: str) -> Model:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "(entry)"
-        raise ConfigurationError(f"{where}: {raw.get('name', '?')}: {key}: {first['msg']}.", "Correct it.") from error
+        raise ConfigurationError(
+            f"{where}: {raw.get('name', '?')}: {key}: {first['msg']}.", "Correct it."
+        ) from error
 
 
 def _owner(database: str) -> str:
@@ -129,7 +128,8 @@ def _owner(database: str) -> str:
 def _add(found: dict[str, dict[str, Any]], name: str, owner: str, users: list[str], schema: str) -> None:
     if name in found:
         raise ConfigurationError(
-            f"Database {name} is declared twice.", "One application or one entry of howdah_databases may have it."
+            f"Database {name} is declared twice.",
+            "One application or one entry of howdah_databases may have it.",
         )
     found[name] = {"name": name, "owner": owner, "users": users, "schema": schema}
 

@@ -106,7 +106,9 @@ def _find(where: str | None) -> Path:
     if where:
         path = Path(where) if "/" in where else CONFIGURATION / where / "instance.yml"
         if not path.is_file():
-            raise ConfigurationError(f"There is no instance file {path}.", "Provision it with playbooks/site.yml.")
+            raise ConfigurationError(
+                f"There is no instance file {path}.", "Provision it with playbooks/site.yml."
+            )
         return path
     found = sorted(CONFIGURATION.glob("*/instance.yml"))
     if len(found) != 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from howdah.checks import image_digest
+from howdah.checks import different, image_digest
 from howdah.pg import Connection, copy_in, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
@@ -119,12 +119,10 @@ def write(connection: Connection, stage: Stage) -> Merged:
     settable = [quoted(name) for name in stage.written if name not in always]
     updated = 0
     if settable:
-        # *<> compares the stored bytes: it sees -0.0 against 0.0 and the case of citext, which <> does not.
         statement = f"""
             UPDATE {target} t SET {", ".join(f"{c} = s.{c}" for c in settable)} FROM {stage.name} s
             WHERE {_same(stage.plan.key, "t", "s")} AND NOT s.{SHARED}
-              AND ROW({", ".join("t." + c for c in settable)}) OPERATOR(pg_catalog.*<>)
-                  ROW({", ".join("s." + c for c in settable)})"""
+              AND {different(settable, "t", "s")}"""
         updated = execute(connection, statement).rowcount
     statement = f"""
         INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {stage.name} s

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID, uuid4
 
-from howdah.report import Report
+import psycopg
+
+from howdah import application as applications
+from howdah import checks, create, discover, finish, inspection, ledger, pg, profile, snapshot
+from howdah.catalog.sqlite import open_snapshot
+from howdah.ddl import Derived
+from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
+from howdah.findings import Finding, errors
+from howdah.inspection import Target
+from howdah.ledger import Ledger, Load
+from howdah.load import Budget, Context, Loaded, load_group, settle
+from howdah.merge import Merged
+from howdah.plan import Inspected, Plan, TablePlan
+from howdah.reading import content_digest
+from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
+from howdah.verify import Outcome, verify_table
 
 Progress = Callable[[str, int, int], None]
 """Called with (table, rows done, rows in total) while a table is read."""
@@ -34,6 +53,437 @@ class Request:
     work_dir: Path | None = None
 
 
+@dataclass(frozen=True)
+class _Session:
+    """Everything that the verbs share, once sources are frozen and the target answers."""
+
+    request: Request
+    connection: pg.Connection
+    target: Target
+    snapshots: tuple[snapshot.Snapshot, ...]
+    known: Ledger
+    findings: tuple[Finding, ...]
+    folder: Path
+    started: float
+
+    @property
+    def paths(self) -> dict[str, tuple[Path, str]]:
+        return {item.source.name: (item.path, item.sha256) for item in self.snapshots}
+
+
+def plan(request: Request) -> Plan:
+    """Return what ``migrate`` would do; nothing is changed anywhere.
+
+    :raises HowdahError: see :mod:`howdah.errors`.
+    """
+    with _session(request, lock="none") as session:
+        made, _ = _plan(session, inspection.inspect(session.snapshots, session.known))
+        pending = tuple(p.identity for p in made.tables if _must_load(session, p, _waiting(session)))
+        unverified = any(
+            entry.verified_at is None for entry in session.known.loads.values()
+        ) or not session.known.exists
+        return replace(
+            made,
+            findings=session.findings + made.findings,
+            pending=bool(pending or made.statements or unverified),
+            pending_tables=pending,
+        )
+
+
 def migrate(request: Request, progress: Progress | None = None) -> Report:
-    """Move every row, verify it, and return what was done (being wired)."""
-    raise NotImplementedError
+    """Move every row, verify it, and return what was done; safe to run again at any time.
+
+    :param progress: called while tables are read.
+    :raises HowdahError: see :mod:`howdah.errors`; what was committed before is whole and verified by the next run.
+    """
+    with _session(request, lock="exclusive") as session:
+        made, derived = _plan(session, inspection.inspect(session.snapshots, session.known))
+        _refuse(session, made)
+        waiting = _waiting(session)
+        due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
+        unfinished = any(_entry(session, p) is None or not _verified(session, p) for p in made.tables)
+        if not due and not made.statements and not unfinished:
+            return _report(session, made, "migrate", _last_run(session, made), changed=False)
+        return _work(session, made, derived, due, progress)
+
+
+def verify(request: Request) -> Report:
+    """Compare every row of the sources as they are now with the target; nothing is written.
+
+    :raises TargetRefused: nothing was migrated yet.
+    :raises HowdahError: see :mod:`howdah.errors`.
+    """
+    with _session(request, lock="shared") as session:
+        made, _ = _plan(session, inspection.inspect(session.snapshots, session.known))
+        missing = [p for p in made.tables if _entry(session, p) is None]
+        if made.statements or missing or not session.known.exists:
+            raise VerificationFailed(
+                f"{len(missing) or 'Some'} of {len(made.tables)} tables were not migrated yet.", "Run howdah migrate first."
+            )
+        outcomes = _verify(session, made.tables)
+        return _report(session, made, "verify", _last_run(session, made), changed=False, outcomes=outcomes)
+
+
+@contextmanager
+def _session(request: Request, lock: str) -> Iterator[_Session]:
+    """Resolve sources, reach the target, lock, freeze the sources; undo all of it afterwards."""
+    started = time.monotonic()
+    if request.jobs < 1:
+        raise ConfigurationError("--jobs must be at least 1.")
+    application = applications.load(request.application) if request.application else None
+    files, findings = discover.resolve(request.sources, application)
+    schema = request.schema or (application.schema_ if application else "public")
+    if schema == "howdah" or schema.startswith("pg_"):
+        raise ConfigurationError(f"Schema {schema} is reserved.", "Choose another --schema.")
+    try:
+        with pg.connect(request.dsn) as connection:
+            info = pg.check_server(connection, schema)
+            # Two schemas of one application are two migrations, each with its own ledger and lock.
+            name = application.name if application else f"schema {schema}"
+            if application and schema != application.schema_:
+                name = f"{application.name} in {schema}"
+            target = Target(info, name, application, request.application)
+            if lock != "none":
+                ledger.lock(connection, name, shared=lock == "shared")
+            known = ledger.read(connection, name)
+            with snapshot.workspace(request.work_dir) as folder:
+                snapshot.check_space(files, folder)
+                frozen = tuple(snapshot.take(file, folder) for file in files)
+                yield _Session(request, connection, target, frozen, known, findings, folder, started)
+    except psycopg.Error as error:
+        raise pg.explain(error) from error
+
+
+def _plan(session: _Session, sources: tuple[Inspected, ...]) -> tuple[Plan, Derived | None]:
+    if session.target.application:
+        return inspection.plan_application(session.request.dsn, session.target, sources), None
+    return inspection.plan_derived(session.connection, session.target, sources, session.known)
+
+
+def _refuse(session: _Session, made: Plan) -> None:
+    """Stop before anything is changed when the plan has errors or the role lacks rights.
+
+    :raises ConfigurationError: with the first error and how many there are.
+    """
+    found = errors(made.findings)
+    if found:
+        first = found[0]
+        where = ".".join(part for part in (first.source, first.table, first.column) if part)
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+        raise ConfigurationError(f"{where}: {first.message}{more}", "See all of it with: howdah plan")
+    row = session.connection.execute(
+        """SELECT has_database_privilege(current_database(), 'TEMP'), has_database_privilege(current_database(), 'CREATE'),
+                  to_regnamespace(%s) IS NOT NULL, current_user""",
+        [pg.quoted(session.target.schema)],
+    ).fetchone()
+    temporary, may_create, there, role = row or (False, False, False, "")
+    if not temporary:
+        raise TargetRefused(f"Role {role} may not make temporary tables.", "Grant TEMP on the database.")
+    if not may_create and not (there and session.known.exists):
+        raise TargetRefused(
+            f"Role {role} may not create schemas in {session.target.info.database}; the ledger needs one.",
+            f'GRANT CREATE ON DATABASE "{session.target.info.database}" TO "{role}"',
+        )
+
+
+def _entry(session: _Session, plan: TablePlan) -> Load | None:
+    return session.known.loads.get(plan.identity)
+
+
+def _verified(session: _Session, plan: TablePlan) -> bool:
+    entry = _entry(session, plan)
+    return entry is not None and entry.verified_at is not None
+
+
+def _waiting(session: _Session) -> dict[tuple[str, str], frozenset[str]]:
+    return ledger.waiting_reasons(session.connection, session.target.name) if session.known.exists else {}
+
+
+def _must_load(session: _Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]]) -> bool:
+    """Return whether a table is to be loaded: new, planned differently, changed, damaged, or worth another try."""
+    entry = _entry(session, plan)
+    if entry is None or entry.plan_digest != plan.digest or not entry.settled:
+        return True
+    if waiting.get(plan.identity, frozenset()) & checks.DEPENDS_ON_TARGET:
+        return True
+    path, digest = session.paths[plan.source]
+    if entry.snapshot_sha256 != digest:
+        with open_snapshot(path) as connection:
+            if content_digest(connection, plan.table) != entry.content_digest:
+                return True
+    return _rows_gone(session, plan, entry)
+
+
+def _rows_gone(session: _Session, plan: TablePlan, entry: Load) -> bool:
+    target = pg.qualified(entry.target_schema, entry.target_table)
+    there = session.connection.execute("SELECT to_regclass(%s) IS NOT NULL", [target]).fetchone()
+    if not there or not there[0]:
+        return True
+    counted = pg.execute(session.connection, f"SELECT count(*) FROM {target}").fetchone() or (0,)
+    return int(counted[0]) < entry.target_rows
+
+
+def _work(
+    session: _Session, made: Plan, derived: Derived | None, due: set[tuple[str, str]], progress: Progress | None
+) -> Report:
+    """Everything that writes."""
+    run_id = uuid4()
+    connection, name = session.connection, session.target.name
+    ledger.create(connection)
+    ledger.start_run(connection, name, run_id)
+    created = _create(session, made, derived, run_id)
+    # Planned again with the target as it is now, and with what the ledger now says is ours.
+    session = replace(session, known=ledger.read(connection, name))
+    made, derived = _plan(session, made.sources)
+    context = Context(
+        application=name,
+        run_id=run_id,
+        snapshots=session.paths,
+        known=session.known,
+        budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
+        progress=progress,
+    )
+    loaded, notes = _load(session, made, due, context)
+    if derived:
+        more, remarks = finish.complete(connection, derived, name, run_id)
+        created += more
+        notes += remarks
+    stale = [p for p in made.tables if p.identity in loaded or not _verified(session, p)]
+    created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
+    finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
+    # What failed verification was not marked, so it is verified again by the next run.
+    outcomes = _verify(session, tuple(stale))
+    for outcome in outcomes:
+        if not outcome.count:
+            ledger.mark_verified(connection, name, *outcome.plan.identity, outcome.digest, outcome.chunks)
+    _conserve(session, made)
+    for source in made.sources:
+        ledger.record_source(
+            connection, name, run_id, source.name, source.path, source.size, source.sha256, profile.to_json(source.profile)
+        )
+    changed = bool(created) or any(item.effective for item in loaded.values())
+    report = _report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)
+    ledger.finish_run(connection, run_id, report.verdict, report.to_dict())
+    return report
+
+
+def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID) -> tuple[str, ...]:
+    """Make the schema; return what was made."""
+    connection, target = session.connection, session.target
+    if target.folder is not None:
+        return tuple(f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema))
+    if derived is None:
+        return ()
+    wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
+    if not wanted:
+        return ()
+    with connection.transaction():
+        # IF NOT EXISTS would ask for the right to create schemas even where there is nothing to create.
+        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone():
+            pg.execute(connection, f"CREATE SCHEMA {pg.quoted(target.schema)}")
+        create.run(connection, wanted)
+        for item in wanted:
+            ledger.record_object(connection, target.name, run_id, target.schema, item.kind, item.name, item.table, item.sql)
+    return tuple(f"{item.kind} {item.name}" for item in wanted)
+
+
+def _load(
+    session: _Session, made: Plan, due: set[tuple[str, str]], context: Context
+) -> tuple[dict[tuple[str, str], Loaded], tuple[Finding, ...]]:
+    """Load what is due, parents before children; then delete what had to wait, children before parents."""
+    loaded: dict[tuple[str, str], Loaded] = {}
+    unsettled: dict[str, TablePlan] = {}
+    for level in _levels(made.groups):
+        batch = [group for group in level if _is_due(group, due, unsettled)]
+        for items in _in_parallel(session, batch, context, tuple(unsettled.values())):
+            for item in items:
+                loaded[item.plan.identity] = item
+                if item.retained:
+                    unsettled[item.plan.target.name] = item.plan
+    notes: list[Finding] = []
+    for plan in reversed(made.tables):
+        item = loaded.get(plan.identity)
+        if item is None or not item.retained:
+            continue
+        deleted, left = settle(session.connection, plan, context)
+        merged = replace(item.merged, deleted=item.merged.deleted + deleted)
+        loaded[plan.identity] = replace(item, merged=merged, retained=left, effective=item.effective or deleted > 0)
+        if left:
+            notes.append(
+                Finding("warning", "still_referenced", f"{left} rows of {plan.target.name} are gone from the source and "
+                        "stay, as rows that howdah did not load refer to them.", *plan.identity, rows=left)  # fmt: skip
+            )
+    again = [plan for plan in made.tables if _freed(session, plan, loaded)]
+    for plan in again:
+        # A value that a waiting row still held is free now.
+        (item,) = load_group(session.connection, (plan,), context)
+        merged = Merged(
+            *(a + b for a, b in zip(_triple(loaded[plan.identity].merged), _triple(item.merged), strict=True))
+        )
+        loaded[plan.identity] = replace(item, merged=merged, effective=True)
+    return loaded, tuple(notes)
+
+
+def _triple(merged: Merged) -> tuple[int, int, int]:
+    return merged.inserted, merged.updated, merged.deleted
+
+
+def _freed(session: _Session, plan: TablePlan, loaded: dict[tuple[str, str], Loaded]) -> bool:
+    item = loaded.get(plan.identity)
+    return item is not None and item.merged.deleted > 0 and "unique_conflict" in _waiting_now(session, plan)
+
+
+def _waiting_now(session: _Session, plan: TablePlan) -> frozenset[str]:
+    return ledger.waiting_reasons(session.connection, session.target.name).get(plan.identity, frozenset())
+
+
+def _is_due(group: tuple[TablePlan, ...], due: set[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
+    """A table whose parent lost rows is due as well: its rows may be orphans now."""
+    return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
+
+
+def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TablePlan, ...]]]:
+    """Put groups that do not depend on each other side by side; groups that fill the same table stay apart."""
+    depth: dict[str, int] = {}
+    levels: list[list[tuple[TablePlan, ...]]] = []
+    for group in groups:
+        own = {plan.target.name for plan in group}
+        parents = {key.parent for plan in group for key in plan.target.foreign_keys} | own
+        level = 1 + max((depth[name] for name in parents if name in depth), default=-1)
+        for name in own:
+            depth[name] = level
+        while len(levels) <= level:
+            levels.append([])
+        levels[level].append(group)
+    return levels
+
+
+def _in_parallel(
+    session: _Session, batch: list[tuple[TablePlan, ...]], context: Context, unsettled: tuple[TablePlan, ...]
+) -> Iterator[tuple[Loaded, ...]]:
+    if session.request.jobs == 1 or len(batch) == 1:
+        for group in batch:
+            yield load_group(session.connection, group, context, unsettled)
+        return
+
+    def work(group: tuple[TablePlan, ...]) -> tuple[Loaded, ...]:
+        with pg.connect(session.request.dsn) as connection:
+            return load_group(connection, group, context, unsettled)
+
+    with ThreadPoolExecutor(session.request.jobs) as pool:
+        yield from pool.map(work, batch)
+
+
+def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ...]:
+    outcomes = []
+    for item in plans:
+        path, _ = session.paths[item.source]
+        waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
+        outcomes.append(
+            verify_table(session.connection, item, session.target.name, path, waiting, session.folder)
+        )
+    return tuple(outcomes)
+
+
+def _conserve(session: _Session, made: Plan) -> None:
+    """Check the first contract against the ledger as it is committed, whatever the stages believe.
+
+    :raises VerificationFailed: rows of the source are neither in the target nor in quarantine.
+    """
+    now = ledger.read(session.connection, session.target.name).loads
+    for plan in made.tables:
+        entry = now.get(plan.identity)
+        waiting = len(ledger.quarantined(session.connection, session.target.name, *plan.identity))
+        if entry is None or entry.loaded_rows + waiting != plan.rows:
+            raise VerificationFailed(
+                f"{plan.table.name} of {plan.source} has {plan.rows} rows, and {entry.loaded_rows if entry else 0} were "
+                f"loaded and {waiting} are in quarantine.",
+                "Run howdah migrate again; if it stays so, please report it.",
+            )
+
+
+def _last_run(session: _Session, made: Plan) -> str:
+    """Return the run that the target is as it is by."""
+    runs = {str(entry.run_id) for p in made.tables if (entry := _entry(session, p))}
+    row = session.connection.execute(
+        "SELECT run_id FROM howdah.run WHERE run_id = ANY (%s) ORDER BY started_at DESC LIMIT 1", [list(runs)]
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _report(
+    session: _Session,
+    made: Plan,
+    verb: str,
+    run_id: str,
+    changed: bool,
+    outcomes: tuple[Outcome, ...] = (),
+    loaded: dict[tuple[str, str], Loaded] | None = None,
+    notes: tuple[Finding, ...] = (),
+    created: tuple[str, ...] = (),
+) -> Report:
+    known = ledger.read(session.connection, session.target.name)
+    tables = [_table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
+    tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
+    differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
+    count = sum(outcome.count for outcome in outcomes)
+    verdict: Verdict = "different" if count else "quarantined" if any(t.quarantined_rows for t in tables) else "verified"
+    findings = session.findings + made.findings + notes + _run_findings(made, known, loaded or {}, outcomes)
+    return Report(
+        verb=verb,
+        verdict=verdict,
+        run_id=run_id,
+        changed=changed,
+        seconds=time.monotonic() - session.started,
+        application=session.target.name,
+        target=session.target.info,
+        sources=tuple(SourceReport(s.name, s.path, s.size, s.sha256) for s in made.sources),
+        tables=tuple(tables),
+        findings=findings,
+        differences=tuple(differences),
+        difference_count=count,
+        created=created,
+    )
+
+
+def _table_report(plan: TablePlan, entry: Load | None, item: Loaded | None) -> TableReport:
+    return TableReport(
+        source=plan.source,
+        table=plan.table.name,
+        target=f"{plan.target.schema}.{plan.target.name}",
+        source_rows=plan.rows,
+        loaded_rows=entry.loaded_rows if entry else 0,
+        quarantined_rows=entry.quarantined_rows if entry else 0,
+        inserted=item.merged.inserted if item else 0,
+        updated=item.merged.updated if item else 0,
+        deleted=item.merged.deleted if item else 0,
+        changed=item.effective if item else False,
+        seconds=item.seconds if item else 0.0,
+        columns=tuple((c.source, c.target, c.type.sql) for c in plan.columns),
+    )
+
+
+def _run_findings(
+    made: Plan, known: Ledger, loaded: dict[tuple[str, str], Loaded], outcomes: tuple[Outcome, ...]
+) -> tuple[Finding, ...]:
+    found = []
+    for plan in made.tables:
+        entry = known.loads.get(plan.identity)
+        if entry and entry.mapped:
+            found.append(
+                Finding("info", "identifiers_mapped", f"{entry.mapped:,} identifiers mapped to UUIDs.", *plan.identity,
+                        rows=entry.mapped)  # fmt: skip
+            )
+        item = loaded.get(plan.identity)
+        if item and item.shared:
+            found.append(
+                Finding("info", "already_there", f"{item.shared:,} rows were there already, equal, and are not howdah's.",
+                        *plan.identity, rows=item.shared)  # fmt: skip
+            )
+    for outcome in outcomes:
+        if outcome.foreign:
+            found.append(
+                Finding("info", "foreign_rows", f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; "
+                        "they were left alone.", *outcome.plan.identity, rows=outcome.foreign)  # fmt: skip
+            )
+    return tuple(found)

@@ -169,15 +169,42 @@ def _negative_zero(value: Any) -> bool:
 
 def to_json(profile: Profile) -> dict[str, Any]:
     """Return a profile as JSON-ready values, to be kept in the ledger."""
-    return {"version": VERSION, "tables": [asdict(table) for table in profile.values()]}
+    # Bounds as text: JSON has no Infinity, and jsonb does not tell 1e22 from its integer.
+    return {
+        "version": VERSION,
+        "tables": [
+            {
+                "table": table.table,
+                "rows": table.rows,
+                "columns": [asdict(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
+            }
+            for table in profile.values()
+        ],
+    }
 
 
 def from_json(value: dict[str, Any] | None) -> Profile | None:
     """Return a kept profile, or ``None`` when another version of howdah made it."""
     if not value or value.get("version") != VERSION:
         return None
-    tables = (
-        TableProfile(t["table"], t["rows"], tuple(ColumnProfile(**column) for column in t["columns"]))
-        for t in value["tables"]
-    )
-    return {table.table: table for table in tables}
+    return {
+        table["table"]: TableProfile(
+            table["table"],
+            table["rows"],
+            tuple(ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}) for c in table["columns"]),
+        )
+        for table in value["tables"]
+    }
+
+
+_BOUNDS = ("smallest", "largest")
+
+
+def _written(value: float | int | None) -> str | None:
+    return None if value is None else repr(value)
+
+
+def _number(text: str | None) -> float | int | None:
+    if text is None:
+        return None
+    return int(text) if text.lstrip("-").isdecimal() else float(text)

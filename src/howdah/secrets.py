@@ -45,7 +45,9 @@ def verifier_matches(verifier: str, password: str) -> bool:
     match = _VERIFIER.fullmatch(verifier.strip())
     if match is None:
         return False
-    again = scram_verifier(password, salt=base64.b64decode(match["salt"]), iterations=int(match["iterations"]))
+    again = scram_verifier(
+        password, salt=base64.b64decode(match["salt"]), iterations=int(match["iterations"])
+    )
     return hmac.compare_digest(again, verifier.strip())
 
 
@@ -71,7 +73,9 @@ def _b64(raw: bytes) -> str:
 def _saslprep(password: str) -> bytes:
     """Prepare a password as PostgreSQL does: RFC 4013 where it applies, the raw bytes where it does not."""
     mapped = "".join(
-        " " if stringprep.in_table_c12(char) else char for char in password if not stringprep.in_table_b1(char)
+        " " if stringprep.in_table_c12(char) else char
+        for char in password
+        if not stringprep.in_table_b1(char)
     )
     prepared = unicodedata.normalize("NFKC", mapped)
     prohibited = (

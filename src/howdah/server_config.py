@@ -79,7 +79,9 @@ def classify(before: Mapping[str, str], after: Mapping[str, str], restart_only: 
 
 def restart_only_settings(connection: psycopg.Connection[Any]) -> set[str]:
     """Return the names of the settings that only a restart changes."""
-    rows = connection.execute("SELECT name FROM pg_catalog.pg_settings WHERE context = 'postmaster'").fetchall()
+    rows = connection.execute(
+        "SELECT name FROM pg_catalog.pg_settings WHERE context = 'postmaster'"
+    ).fetchall()
     return {str(row[0]) for row in rows}
 
 
@@ -96,7 +98,9 @@ def prove(connection: psycopg.Connection[Any]) -> Proof:
             " WHERE error IS NOT NULL AND error <> 'setting could not be applied'"
         ).fetchall()
     ]
-    pending = connection.execute("SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1").fetchall()
+    pending = connection.execute(
+        "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1"
+    ).fetchall()
     return Proof(tuple(errors), tuple(str(row[0]) for row in pending))
 
 

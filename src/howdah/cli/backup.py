@@ -1,0 +1,36 @@
+"""``howdah backup``: take a backup, or check that archiving works."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from howdah import backup as engine
+from howdah import instance as instances
+from howdah.cli import show
+
+
+@click.command()
+@click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
+@click.option("--type", "kind", type=click.Choice(["auto", *engine.KINDS]), default="auto", show_default=True,
+              help="auto: full where there is none yet, else differential.")  # fmt: skip
+@click.option("--check", is_flag=True, help="Only check that a WAL segment reaches the repository.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
+    """Back an instance up. One backup runs at a time; a damaged one is a failure."""
+    place = instances.load(where)
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if check:
+        engine.check(place)
+        click.echo(f"{stamp} {place.name}: archiving works.")
+        return
+    taken = engine.take(place, kind)
+    if as_json:
+        show.as_json(asdict(taken))
+        return
+    click.echo(
+        f"{stamp} {place.name}: {taken.kind} backup {taken.label}, {show.size(taken.size)},"
+        f" {show.size(taken.repository_size)} added to the repository, {taken.stopped - taken.started} s."
+    )

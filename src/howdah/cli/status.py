@@ -1,0 +1,76 @@
+"""``howdah status``: one page about an instance."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from howdah import instance as instances
+from howdah import status as engine
+from howdah.cli import show
+
+
+@click.command()
+@click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the page.")
+def status(where: str | None, as_json: bool) -> None:
+    """Show server, pools, backups and migrations at a glance."""
+    place = instances.load(where)
+    page = engine.gather(place)
+    if as_json:
+        click.echo(engine.as_json(page))
+        return
+    _print(place, page)
+
+
+def _print(place: instances.Instance, page: engine.Status) -> None:
+    out = show.console()
+    well = Text("all is well", style="bold green") if not page.problems else Text(
+        f"{len(page.problems)} to look at", style="bold red"
+    )  # fmt: skip
+    out.print(Text.assemble((f"{page.name}  ", "bold"), well))
+    out.print()
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    if page.server:
+        table.add_row(
+            "server",
+            f"PostgreSQL {page.server.version}, {page.server.connections} of {page.server.max_connections} connections,"
+            f" {show.size(page.server.size)}",
+            f"{place.server.address}:{place.server.port} since {page.server.started_at}",
+        )
+    used = [pool for pool in page.pools if pool.clients or pool.waiting or pool.servers]
+    table.add_row(
+        "pooler",
+        f"{sum(pool.clients for pool in used)} clients on {sum(pool.servers for pool in used)} connections",
+        f"{place.pooler.address}:{place.pooler.port}",
+    )
+    if page.backup:
+        table.add_row(
+            "backup",
+            f"{page.backup.kind} {page.backup.label}, {_age(page.backup.age)} ago",
+            f"{page.backup.count} in {place.repository.path}",
+        )
+    if page.archive:
+        working = "failing" if page.archive.failing else "working"
+        table.add_row("archive", f"{working}, {page.archive.archived} segments", page.archive.last_archived_at)
+    for app in page.applications:
+        waiting = f", {app.quarantined_rows:,} in quarantine" if app.quarantined_rows else ""
+        table.add_row(app.name, f"{app.verdict}: {app.loaded_rows:,} rows{waiting}", app.finished_at)
+    out.print(table)
+    for problem in page.problems:
+        out.print(Text(f"! {problem}", style="red"))
+
+
+def _age(seconds: int) -> str:
+    """Return a span of time for people.
+
+    >>> _age(59), _age(3600), _age(200_000)
+    ('59 s', '60 min', '55 h')
+    """
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

@@ -1,0 +1,177 @@
+"""The stage between snapshot and plan: catalogs and profiles of the sources, and what the target is like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from howdah import create, ddl, order, pg, profile
+from howdah.application import Application
+from howdah.catalog import postgres, sqlite
+from howdah.catalog.model import TargetCatalog, TargetTable
+from howdah.errors import ConfigurationError, TargetRefused
+from howdah.findings import Finding
+from howdah.ledger import Ledger
+from howdah.plan import Inspected, Plan, SkippedTable, TablePlan, match_tables, missing_tables, table_plan, unmoved_objects
+from howdah.report import TargetInfo
+from howdah.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to, and by whose schema.
+
+    :ivar name: what the ledger and the lock call this migration: the application, or the schema.
+    """
+
+    info: TargetInfo
+    name: str
+    application: Application | None
+    folder: Path | None
+
+    @property
+    def schema(self) -> str:
+        """Return the target schema."""
+        return self.info.schema
+
+
+def inspect(snapshots: tuple[Snapshot, ...], known: Ledger) -> tuple[Inspected, ...]:
+    """Return catalog and profile of every source; the profile of an unchanged one comes from the ledger."""
+    result = []
+    for snapshot in snapshots:
+        name = snapshot.source.name
+        catalog = sqlite.read(snapshot.path)
+        before = known.sources.get(name)
+        kept = profile.from_json(before.profile) if before and before.sha256 == snapshot.sha256 else None
+        if kept is None:
+            with sqlite.open_snapshot(snapshot.path) as connection:
+                kept = profile.measure(connection, catalog)
+        result.append(
+            Inspected(
+                name=name,
+                path=str(snapshot.source.path),
+                size=snapshot.size,
+                sha256=snapshot.sha256,
+                expected=snapshot.source.expected,
+                catalog=catalog,
+                profile=kept,
+            )
+        )
+    return tuple(result)
+
+
+def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -> Plan:
+    """Plan against the schema that the application's Alembic head gives."""
+    if target.application is None or target.folder is None:
+        raise ConfigurationError("An application folder is needed to plan by one.")
+    schema = create.preview(dsn, target.folder, target.schema)
+    plans: list[TablePlan] = []
+    skipped: list[SkippedTable] = []
+    findings: list[Finding] = []
+    for source in sources:
+        tables, left, remarks = match_tables(source, schema.catalog, target.application)
+        plans += tables
+        skipped += left
+        findings += remarks
+    return Plan(
+        application=target.name,
+        target=target.info,
+        sources=sources,
+        groups=grouped(plans),
+        skipped=tuple(skipped),
+        findings=tuple(findings),
+        statements=schema.pending,
+    )
+
+
+def plan_derived(connection: pg.Connection, target: Target, sources: tuple[Inspected, ...], known: Ledger) -> tuple[Plan, ddl.Derived]:
+    """Plan against the schema derived from the sources; tables that we made earlier are taken as they are now.
+
+    :raises TargetRefused: tables that are not ours are in the way, or ours lack a column of the source.
+    """
+    derived = ddl.derive(sources, target.schema)
+    actual = postgres.read(connection, target.schema)
+    ours = known.tables_made(target.schema)
+    blocked = create.in_the_way(derived, actual, ours)
+    if blocked:
+        shown = ", ".join(blocked[:5]) + (" …" if len(blocked) > 5 else "")
+        raise TargetRefused(
+            f"Schema {target.schema} already has objects that howdah did not make: {shown}.",
+            "Choose another --schema, or describe the target in an application folder.",
+        )
+    plans: list[TablePlan] = []
+    findings = list(derived.findings)
+    for source in sources:
+        findings += missing_tables(source) + unmoved_objects(source)
+        for table in source.catalog.tables:
+            name, columns = derived.names[source.name, table.name]
+            planned = derived.catalog.find(name)
+            assert planned is not None  # noqa: S101 - names and catalog come from the same derivation
+            found = _as_it_is(planned, actual)
+            plan, remarks = table_plan(source, table, found, None, columns)
+            plans.append(plan)
+            findings += remarks
+    missing = tuple(s.sql for s in (*derived.tables, *derived.after) if not _present(s, actual))
+    return (
+        Plan(
+            application=target.name,
+            target=target.info,
+            sources=sources,
+            groups=grouped(plans),
+            skipped=(),
+            findings=tuple(findings),
+            statements=missing,
+        ),
+        derived,
+    )
+
+
+def _as_it_is(planned: TargetTable, actual: TargetCatalog) -> TargetTable:
+    """Return the table as the target has it, with the foreign keys that it will have."""
+    found = actual.find(planned.name)
+    if found is None:
+        return planned
+    lacking = [column.name for column in planned.columns if found.find(column.name) is None]
+    if lacking:
+        raise TargetRefused(
+            f"The source has columns that table {planned.name} in the target has not: {', '.join(lacking)}.",
+            f"Add them to the target (ALTER TABLE {planned.name} ADD COLUMN …), or migrate into another --schema.",
+        )
+    there = {key.columns for key in found.foreign_keys}
+    return replace(
+        found,
+        foreign_keys=found.foreign_keys + tuple(k for k in planned.foreign_keys if k.columns not in there),
+    )
+
+
+def _present(statement: ddl.Statement, actual: TargetCatalog) -> bool:
+    if statement.kind == "constraint":
+        table = actual.find(statement.table)
+        return table is not None and any(key.name == statement.name for key in table.foreign_keys)
+    return statement.name in actual.relations
+
+
+def grouped(plans: list[TablePlan]) -> tuple[tuple[TablePlan, ...], ...]:
+    """Put plans in load order.
+
+    :raises ConfigurationError: two sources fill tables that refer to each other in a circle.
+    """
+    by_name = {"\x00".join((plan.target.name, *plan.identity)): plan for plan in plans}
+    parents = {
+        name: frozenset(
+            other
+            for other, candidate in by_name.items()
+            if candidate.target.name != plan.target.name
+            and any(key.parent == candidate.target.name for key in plan.target.foreign_keys)
+        )
+        for name, plan in by_name.items()
+    }
+    result = tuple(tuple(by_name[name] for name in group) for group in order.groups(parents))
+    for group in result:
+        names = [plan.target.name for plan in group]
+        if len(set(names)) < len(names):
+            raise ConfigurationError(
+                f"Several sources fill the tables {', '.join(sorted(set(names)))}, which refer to each other in a circle.",
+                "Migrate these sources one by one.",
+            )
+    return result

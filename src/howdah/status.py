@@ -1,0 +1,239 @@
+"""One page about an instance: what runs, how full the pools are, how old the last backup is, what was migrated.
+
+A part that does not answer is a finding on the page, never the end of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import dict_row
+
+from howdah import backup
+from howdah.errors import HowdahError
+from howdah.instance import Instance, run_in
+
+# A backup a day is the schedule; an hour's grace for one that is under way.
+BACKUP_MAX_AGE = timedelta(hours=25)
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """The server; times are ISO 8601 in UTC, sizes bytes."""
+
+    version: str
+    started_at: str
+    connections: int
+    max_connections: int
+    size: int
+    checksum_failures: int
+
+
+@dataclass(frozen=True)
+class PoolStatus:
+    """One pool of the pooler."""
+
+    database: str
+    user: str
+    clients: int
+    waiting: int
+    servers: int
+
+
+@dataclass(frozen=True)
+class ArchiveStatus:
+    """WAL archiving since the server's statistics began."""
+
+    archived: int
+    failed: int
+    last_archived_at: str
+    failing: bool
+
+
+@dataclass(frozen=True)
+class BackupStatus:
+    """The newest backup; age in seconds."""
+
+    label: str
+    kind: str
+    age: int
+    count: int
+
+
+@dataclass(frozen=True)
+class ApplicationStatus:
+    """The last finished run of an application's migration."""
+
+    name: str
+    verdict: str
+    finished_at: str
+    loaded_rows: int
+    quarantined_rows: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The page.
+
+    :ivar problems: what needs attention, one sentence each, worst first; empty when all is well.
+    """
+
+    name: str
+    environment: str
+    server: ServerStatus | None
+    pools: tuple[PoolStatus, ...]
+    archive: ArchiveStatus | None
+    backup: BackupStatus | None
+    applications: tuple[ApplicationStatus, ...]
+    problems: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the page as JSON-ready values."""
+        return asdict(self)
+
+
+def gather(instance: Instance, *, now: datetime | None = None) -> Status:
+    """Ask every part of an instance."""
+    now = now or datetime.now(UTC)
+    problems: list[str] = []
+
+    def asked(question: Callable[[], Value], default: Value) -> Value:
+        try:
+            return question()
+        except psycopg.Error as error:
+            problems.append(f"The server does not answer: {' '.join(str(error).split())}.")
+        except HowdahError as error:
+            problems.append(str(error))
+        return default
+
+    server = asked(lambda: _server(instance), None)
+    archive = asked(lambda: _archive(instance), None) if server else None
+    newest = asked(lambda: _backup(instance, now), None) if server else None
+    page = Status(
+        name=instance.name,
+        environment=instance.environment,
+        server=server,
+        pools=asked(lambda: _pools(instance), ()),
+        archive=archive,
+        backup=newest,
+        applications=asked(lambda: _applications(instance), ()) if server else (),
+    )
+    return _judge(page, problems)
+
+
+def _judge(page: Status, problems: list[str]) -> Status:
+    """Add what the figures say to what did not answer."""
+    if page.server and page.server.checksum_failures:
+        problems.append(f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup.")
+    if page.archive and page.archive.failing:
+        problems.append("WAL archiving fails: a restore would miss the newest changes. Try howdah backup --check.")
+    if page.server and page.backup is None:
+        problems.append("There is no good backup. Take one: howdah backup.")
+    if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
+        problems.append(f"The last backup is {page.backup.age // 3600} hours old. Take one: howdah backup.")
+    problems += [
+        f"{pool.waiting} clients wait for a connection to {pool.database}." for pool in page.pools if pool.waiting
+    ]
+    problems += [f"{app.name}: the last migration ended {app.verdict}." for app in page.applications
+                 if app.verdict not in ("verified", "never")]  # fmt: skip
+    return Status(**{**vars(page), "problems": tuple(problems)})
+
+
+def _server(instance: Instance) -> ServerStatus:
+    with psycopg.connect(instance.dsn(), connect_timeout=5, row_factory=dict_row) as connection:
+        row = connection.execute(
+            """
+            SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
+                   to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS started_at,
+                   (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')
+                     AS connections,
+                   current_setting('max_connections')::int AS max_connections,
+                   (SELECT sum(pg_database_size(oid))::bigint FROM pg_catalog.pg_database) AS size,
+                   (SELECT coalesce(sum(checksum_failures), 0)::bigint FROM pg_catalog.pg_stat_database)
+                     AS checksum_failures
+            """
+        ).fetchone()
+    return ServerStatus(**(row or {}))
+
+
+def _archive(instance: Instance) -> ArchiveStatus:
+    with psycopg.connect(instance.dsn(), connect_timeout=5, row_factory=dict_row) as connection:
+        row = connection.execute(
+            """
+            SELECT archived_count AS archived, failed_count AS failed,
+                   coalesce(to_char(last_archived_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+                     AS last_archived_at,
+                   coalesce(last_failed_time > coalesce(last_archived_time, '-infinity'), false) AS failing
+            FROM pg_catalog.pg_stat_archiver
+            """
+        ).fetchone()
+    return ArchiveStatus(**(row or {}))
+
+
+def _pools(instance: Instance) -> tuple[PoolStatus, ...]:
+    console = ["psql", "--no-psqlrc", "--csv", "--host=/tmp", "--port=6432", "--username=pgbouncer"]
+    answer = run_in(instance.pooler.container, [*console, "--dbname=pgbouncer", "--command=SHOW POOLS"])
+    if answer.code != 0:
+        raise HowdahError(
+            f"The pooler does not answer: {answer.last_line}.", f"See docker logs {instance.pooler.container}."
+        )
+    return tuple(
+        PoolStatus(
+            database=row["database"],
+            user=row["user"],
+            clients=int(row["cl_active"]),
+            waiting=int(row["cl_waiting"]),
+            servers=int(row["sv_active"]) + int(row["sv_idle"]) + int(row["sv_used"]),
+        )
+        for row in csv.DictReader(io.StringIO(answer.out))
+        if row["database"] != "pgbouncer"
+    )
+
+
+def _backup(instance: Instance, now: datetime) -> BackupStatus | None:
+    good = [found for found in backup.list_backups(instance) if not found.error]
+    if not good:
+        return None
+    age = int(now.timestamp()) - good[-1].stopped
+    return BackupStatus(label=good[-1].label, kind=good[-1].kind, age=max(0, age), count=len(good))
+
+
+def _applications(instance: Instance) -> tuple[ApplicationStatus, ...]:
+    return tuple(_application(instance, place.name, place.database) for place in instance.applications)
+
+
+def _application(instance: Instance, name: str, database: str) -> ApplicationStatus:
+    with psycopg.connect(instance.dsn(database), connect_timeout=5, row_factory=dict_row) as connection:
+        there = connection.execute("SELECT to_regclass('howdah.run') IS NOT NULL AS there").fetchone()
+        row = None
+        if there and there["there"]:
+            row = connection.execute(
+                """
+                SELECT coalesce(verdict, 'unfinished') AS verdict,
+                       coalesce(to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
+                         AS finished_at,
+                       (SELECT coalesce(sum(loaded_rows), 0)::bigint FROM howdah.load
+                         WHERE load.application = run.application) AS loaded_rows,
+                       (SELECT coalesce(sum(quarantined_rows), 0)::bigint FROM howdah.load
+                         WHERE load.application = run.application) AS quarantined_rows
+                FROM howdah.run WHERE application = %s ORDER BY started_at DESC LIMIT 1
+                """,
+                [name],
+            ).fetchone()
+    if row is None:
+        return ApplicationStatus(name, "never", "", 0, 0)
+    return ApplicationStatus(name=name, **row)
+
+
+def as_json(page: Status) -> str:
+    """Return the page as JSON text."""
+    return json.dumps(page.to_dict(), indent=2)

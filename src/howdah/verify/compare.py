@@ -1,0 +1,247 @@
+"""Compares every row that a snapshot demands with every row that PostgreSQL holds."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from howdah import encoding, merge
+from howdah.catalog.sqlite import open_snapshot
+from howdah.pg import Connection
+from howdah.plan import TablePlan
+from howdah.reading import CHUNK, key_of, pick, row_digest, rows
+from howdah.report import Difference
+from howdah.verify import readback
+from howdah.verify.expect import Expectation, UnexpectedError
+
+# Rows of one bucket are compared in memory, about 200 bytes each; larger tables are split over temporary files.
+_ROWS_PER_BUCKET = 200_000
+# Differences that are looked up and described; the rest is only counted.
+_SAMPLE = 20
+_RECORD = 32 + 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What comparing one table found.
+
+    :ivar expected: rows that the snapshot demands (those in quarantine are not among them).
+    :ivar foreign: rows of the target that are not ours.
+    :ivar digest: order-independent digest of all expected rows.
+    :ivar chunks: the same per ledger chunk.
+    :ivar differences: a sample of at most 20; ``count`` is the whole number.
+    """
+
+    plan: TablePlan
+    expected: int
+    quarantined: int
+    foreign: int
+    digest: bytes
+    chunks: dict[int, bytes]
+    differences: tuple[Difference, ...]
+    count: int
+
+
+@dataclass
+class _Found:
+    missing: list[int]
+    different: list[tuple[int, bytes]]
+    doubled: list[int]
+    extra: set[bytes]
+    count: int = 0
+
+
+class _Buckets:
+    """Records spread over buckets by the hash of their key, so that one bucket at a time fits in memory."""
+
+    def __init__(self, rows: int, folder: Path) -> None:
+        self._count = rows // _ROWS_PER_BUCKET + 1
+        self._files: list[IO[bytes]] = [
+            tempfile.SpooledTemporaryFile(max_size=1 << 24 if self._count == 1 else 1 << 16, dir=folder)  # noqa: SIM115 - closed in close()
+            for _ in range(self._count)
+        ]
+
+    def add(self, key: bytes, row: bytes, locator: int) -> None:
+        """Keep a row's key hash, the first half of its digest, and where it is."""
+        number = int.from_bytes(key[:4], "big") % self._count
+        self._files[number].write(key + row[:16] + locator.to_bytes(8, "big", signed=True))
+
+    def read(self, number: int) -> Iterator[tuple[bytes, bytes, int]]:
+        """Yield the records of one bucket."""
+        stream = self._files[number]
+        stream.seek(0)
+        while block := stream.read(_RECORD * 4096):
+            for at in range(0, len(block), _RECORD):
+                record = block[at : at + _RECORD]
+                yield record[:16], record[16:32], int.from_bytes(record[32:], "big", signed=True)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def close(self) -> None:
+        """Let go of the temporary files."""
+        for stream in self._files:
+            stream.close()
+
+
+def verify_table(
+    connection: Connection, plan: TablePlan, application: str, snapshot: Path, waiting: dict[int, bytes], folder: Path
+) -> Outcome:
+    """Compare one table row by row.
+
+    :param waiting: locator → digest of the source rows in quarantine; a row that changed since is none of them.
+    :param folder: for temporary files.
+    """
+    size = max(plan.rows, 1)
+    expected, actual = _Buckets(size, folder), _Buckets(size, folder)
+    try:
+        demanded = _fill_expected(expected, plan, snapshot, waiting)
+        held = _fill_actual(actual, plan, connection)
+        found = _Found([], [], [], set())
+        for number in range(len(expected)):
+            _match(expected.read(number), actual.read(number), bool(plan.key), found)
+    finally:
+        expected.close()
+        actual.close()
+    left_over = _left_over(connection, plan, application, found.extra)
+    foreign = held - demanded.rows + len(found.missing) - len(found.doubled) - len(left_over)
+    count = len(found.missing) + len(found.different) + len(found.doubled) + len(left_over)
+    return Outcome(
+        plan=plan,
+        expected=demanded.rows,
+        quarantined=demanded.waiting,
+        foreign=max(foreign, 0),
+        digest=encoding.total_bytes(sum(demanded.chunks.values()) % encoding.MODULUS),
+        chunks={ordinal: encoding.total_bytes(total) for ordinal, total in demanded.chunks.items()},
+        differences=_describe(connection, plan, snapshot, found, left_over) if count else (),
+        count=count,
+    )
+
+
+@dataclass
+class _Demanded:
+    rows: int
+    waiting: int
+    chunks: dict[int, int]
+
+
+def _fill_expected(buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes]) -> _Demanded:
+    expectation = Expectation(plan)
+    demanded = _Demanded(0, 0, defaultdict(int))
+    with open_snapshot(snapshot) as connection:
+        for number, (locator, row) in enumerate(rows(connection, plan.table)):
+            if locator in waiting and waiting[locator] == row_digest(row):
+                demanded.waiting += 1
+                continue
+            demanded.rows += 1
+            try:
+                fields = expectation.fields(row)
+            except UnexpectedError:
+                # It should have gone to quarantine and is not there: whatever the target holds for it is wrong.
+                buckets.add(encoding.key_hash([b"?", row_digest(row)]), b"\x00" * 16, locator)
+                continue
+            digest = encoding.row_hash(fields)
+            buckets.add(encoding.key_hash(expectation.key(fields)), digest, locator)
+            demanded.chunks[number // CHUNK] = encoding.add(demanded.chunks[number // CHUNK], digest)
+    return demanded
+
+
+def _fill_actual(buckets: _Buckets, plan: TablePlan, connection: Connection) -> int:
+    targets = [column.target for column in plan.columns]
+    positions = [targets.index(name) for name in plan.key] or list(range(len(targets)))
+    held = 0
+    for fields in readback.rows(connection, plan):
+        held += 1
+        buckets.add(encoding.key_hash(fields[p] for p in positions), encoding.row_hash(fields), 0)
+    return held
+
+
+def _match(
+    expected: Iterator[tuple[bytes, bytes, int]], actual: Iterator[tuple[bytes, bytes, int]], keyed: bool, found: _Found
+) -> None:
+    wanted: dict[bytes, list[tuple[bytes, int]]] = defaultdict(list)
+    for key, row, locator in expected:
+        wanted[key].append((row, locator))
+    met: Counter[bytes] = Counter()
+    for key, row, _ in actual:
+        candidates = wanted.get(key)
+        if candidates is None:
+            if keyed:
+                found.extra.add(key)
+            continue
+        met[key] += 1
+        if met[key] > len(candidates):
+            found.doubled.append(candidates[0][1])
+        elif candidates[met[key] - 1][0] != row:
+            found.different.append((candidates[met[key] - 1][1], key))
+    for key, candidates in wanted.items():
+        found.missing += [locator for _, locator in candidates[met[key] :]]
+
+
+def _left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
+    """Return keys of rows that the ledger calls ours and the snapshot does not have.
+
+    Rows that wait until others let go of them are not among them: the run that left them there said so.
+    """
+    if not extra or not plan.key:
+        return []
+    with connection.transaction(force_rollback=True):
+        merge.recall(connection, application, plan, "pg_temp._howdah_ours")
+        merge.recall(connection, application, plan, "pg_temp._howdah_waiting", merge.RETAINED)
+        waiting = {encoding.key_hash(key) for key in readback.keys(connection, plan, "pg_temp._howdah_waiting")}
+        ours = list(readback.keys(connection, plan, "pg_temp._howdah_ours"))
+    return [key for key in ours if encoding.key_hash(key) in extra - waiting]
+
+
+def _describe(
+    connection: Connection, plan: TablePlan, snapshot: Path, found: _Found, left_over: list[list[bytes]]
+) -> tuple[Difference, ...]:
+    """Look up a sample of the differences: which row, which columns."""
+    differs = dict(found.different[:_SAMPLE])
+    sample = set(differs) | set(found.missing[:_SAMPLE]) | set(found.doubled[:_SAMPLE])
+    held = _held(connection, plan, set(differs.values()))
+    expectation = Expectation(plan)
+    described: list[Difference] = []
+    with open_snapshot(snapshot) as source:
+        for locator, row in pick(source, plan.table, sample):
+            kind = "different" if locator in differs else "missing" if locator in found.missing else "doubled"
+            columns: tuple[str, ...] = ()
+            if kind == "different" and differs[locator] in held:
+                pairs = zip(plan.columns, expectation.fields(row), held[differs[locator]], strict=True)
+                columns = tuple(column.target for column, one, other in pairs if one != other)
+            described.append(_difference(plan, kind, key_of(locator, row, plan.table), columns))
+    described += [_difference(plan, "left_over", _readable(key)) for key in left_over[:_SAMPLE]]
+    return tuple(described[:_SAMPLE])
+
+
+def _held(connection: Connection, plan: TablePlan, wanted: set[bytes]) -> dict[bytes, list[bytes]]:
+    if not wanted:
+        return {}
+    targets = [column.target for column in plan.columns]
+    positions = [targets.index(name) for name in plan.key] or list(range(len(targets)))
+    return {
+        key: fields
+        for fields in readback.rows(connection, plan)
+        if (key := encoding.key_hash(fields[p] for p in positions)) in wanted
+    }
+
+
+def _difference(plan: TablePlan, kind: str, key: str, columns: tuple[str, ...] = ()) -> Difference:
+    return Difference(
+        source=plan.source,
+        table=plan.table.name,
+        target=f"{plan.target.schema}.{plan.target.name}",
+        kind=kind,
+        key=key,
+        columns=columns,
+    )
+
+
+def _readable(key: list[bytes]) -> str:
+    return ", ".join(
+        part[5:].decode() if part[:1] in (b"t", b"i", b"n") else part[5:].hex() for part in key
+    )

@@ -1,0 +1,252 @@
+"""What a source value must be in PostgreSQL: a second implementation, written from the rules and not from the casts."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from howdah import encoding
+from howdah.plan import ColumnPlan, TablePlan
+from howdah.reading import Row
+
+Rule = Callable[[Any], bytes]
+"""A value that is not NULL → its canonical encoding."""
+
+
+class UnexpectedError(ValueError):
+    """By the rules this value should have gone to quarantine."""
+
+
+_FACTORS = {"epoch_s": 10**6, "epoch_ms": 10**3, "epoch_us": 1}
+_TRUE = ("1", "t", "true", "y", "yes", "on")
+_FALSE = ("0", "f", "false", "n", "no", "off")
+_HEX = "0123456789abcdef"
+# 2000-01-01 in days and microseconds since 1970-01-01.
+_DAYS_TO_2000 = 10_957
+_MICROS_PER_DAY = 86_400_000_000
+
+
+class Expectation:
+    """Derives the canonical fields of a target row from a source row, as a plan says."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        names = [column.name for column in plan.table.columns]
+        self._steps = [
+            (names.index(c.source) if c.source else -1, _rule(c), c.option("value")) for c in plan.columns
+        ]
+        targets = [column.target for column in plan.columns]
+        self._key = [targets.index(name) for name in plan.key]
+
+    def fields(self, row: Row) -> list[bytes]:
+        """Return the canonical encoding of each planned column.
+
+        :raises UnexpectedError: when the row should not be in the target at all.
+        """
+        result = []
+        for position, rule, stand_in in self._steps:
+            value = row[position] if position >= 0 else None
+            if value is None and stand_in:
+                value = stand_in
+            result.append(encoding.NULL if value is None else rule(value))
+        return result
+
+    def key(self, fields: list[bytes]) -> list[bytes]:
+        """Return the fields that identify a row: its key, or all of them."""
+        return [fields[index] for index in self._key] if self._key else fields
+
+
+def _rule(column: ColumnPlan) -> Rule:
+    kind = column.type.name
+    if column.cast == "uuid5":
+        space = bytes.fromhex(column.option("namespace").replace("-", ""))
+        return lambda value: encoding.uuid(_uuid_bytes(value) or _version_5(space, value))
+    if column.cast == "uuid5_kept":
+        return lambda value: encoding.NULL if _uuid_bytes(value) else _text(value, column)
+    if column.cast == "uuid_blob":
+        return lambda value: encoding.uuid(value if isinstance(value, bytes) else _uuid_or_fail(value))
+    if kind in ("timestamptz", "timestamp", "date"):
+        unit = column.cast if column.cast in _FACTORS else column.option("unit")
+        return lambda value: _temporal(value, kind, _FACTORS.get(unit, 0))
+    if column.type.kind == "e":
+        return lambda value: _text(value, column)
+    rules: dict[str, Rule] = {
+        **dict.fromkeys(("int2", "int4", "int8"), _integer),
+        **dict.fromkeys(("text", "varchar", "bpchar", "citext", "name"), lambda value: _text(value, column)),
+        "bool": _boolean,
+        "uuid": lambda value: encoding.uuid(_uuid_or_fail(value)),
+        "numeric": lambda value: encoding.exact(_decimal(value)),
+        "float8": lambda value: encoding.double(_double(value)),
+        "float4": lambda value: encoding.single(_double(value)),
+        "json": lambda value: encoding.text(str(value).encode()),
+        "jsonb": lambda value: encoding.document(str(value)),
+        "bytea": _binary,
+        "time": lambda value: encoding.clock(_clock(value)),
+    }
+    return rules[kind]
+
+
+def _integer(value: Any) -> bytes:
+    if isinstance(value, bytes) or isinstance(value, float) and value != math.floor(value):
+        raise UnexpectedError
+    try:
+        return encoding.integer(int(value))
+    except ValueError:
+        raise UnexpectedError from None
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bytes):
+        raise UnexpectedError
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise UnexpectedError from None
+
+
+def _double(value: Any) -> float:
+    if isinstance(value, bytes):
+        raise UnexpectedError
+    # Through struct: an integer and its double have the same bits or they are not the same number.
+    found: float = struct.unpack("<d", struct.pack("<d", float(value)))[0]
+    if isinstance(value, int) and found != value:
+        raise UnexpectedError
+    return found
+
+
+def _boolean(value: Any) -> bytes:
+    word = str(value).casefold() if isinstance(value, str) else value
+    if word in _TRUE or word == 1:
+        return encoding.boolean(True)
+    if word in _FALSE or word == 0:
+        return encoding.boolean(False)
+    raise UnexpectedError
+
+
+def _text(value: Any, column: ColumnPlan) -> bytes:
+    if isinstance(value, bytes):
+        raise UnexpectedError
+    try:
+        raw = str(value).encode()
+    except UnicodeEncodeError:
+        raise UnexpectedError from None
+    if b"\x00" in raw:
+        raise UnexpectedError
+    # char(n) is padded by PostgreSQL; its padding means nothing.
+    return encoding.text(raw.rstrip(b" ") if column.type.name == "bpchar" else raw)
+
+
+def _binary(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise UnexpectedError
+    return encoding.binary(value)
+
+
+def _uuid_bytes(value: Any) -> bytes | None:
+    """Return the bytes of a UUID, read digit by digit as ``uuid_in`` of PostgreSQL does; ``None`` if it is none."""
+    if not isinstance(value, str):
+        raise UnexpectedError
+    text = value.lower()
+    braces = text.startswith("{")
+    at = 1 if braces else 0
+    digits = []
+    for number in range(32):
+        if at >= len(text) or text[at] not in _HEX:
+            return None
+        digits.append(_HEX.index(text[at]))
+        at += 1
+        if number % 4 == 3 and number < 31 and at < len(text) and text[at] == "-":
+            at += 1
+    rest = text[at:]
+    if rest != ("}" if braces else ""):
+        return None
+    return bytes(high << 4 | low for high, low in zip(digits[::2], digits[1::2], strict=True))
+
+
+def _uuid_or_fail(value: Any) -> bytes:
+    found = _uuid_bytes(value)
+    if found is None:
+        raise UnexpectedError
+    return found
+
+
+def _version_5(space: bytes, name: str) -> bytes:
+    """Return the name-based UUID of RFC 9562 section 5.5 (SHA-1)."""
+    if not name:
+        raise UnexpectedError
+    raw = bytearray(hashlib.sha1(space + name.encode(), usedforsecurity=False).digest()[:16])
+    raw[6] = raw[6] & 0x0F | 0x50
+    raw[8] = raw[8] & 0x3F | 0x80
+    return bytes(raw)
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Return days since 2000-01-01 of a day of the Gregorian calendar.
+
+    ``days_from_civil`` of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+    """
+    if not (1 <= month <= 12 and 1 <= day <= 31 and year >= 1):
+        raise UnexpectedError
+    shifted = year - (month <= 2)
+    era = shifted // 400
+    of_era = shifted - era * 400
+    of_year = (153 * (month + (-3 if month > 2 else 9)) + 2) // 5 + day - 1
+    return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468 - _DAYS_TO_2000
+
+
+def _temporal(value: Any, kind: str, factor: int) -> bytes:
+    micros = _moment(value, factor)
+    if kind == "date":
+        if micros % _MICROS_PER_DAY:
+            raise UnexpectedError
+        return encoding.day(micros // _MICROS_PER_DAY)
+    return encoding.moment(micros, zoned=kind == "timestamptz")
+
+
+def _moment(value: Any, factor: int) -> int:
+    """Return microseconds since 2000-01-01, UTC where a zone is given."""
+    if isinstance(value, bytes):
+        raise UnexpectedError
+    number = str(value)
+    if not isinstance(value, str) or (factor and number.lstrip("-").replace(".", "", 1).isdecimal()):
+        if not factor:
+            raise UnexpectedError
+        numerator, denominator = Decimal(number).as_integer_ratio()
+        micros, rest = divmod(numerator * factor, denominator)
+        if rest:
+            raise UnexpectedError
+        return micros - _DAYS_TO_2000 * _MICROS_PER_DAY
+    try:
+        days = _days(int(number[0:4]), int(number[5:7]), int(number[8:10]))
+        clock, zone = _split_zone(number[11:])
+        return days * _MICROS_PER_DAY + (_clock(clock) if clock else 0) - zone
+    except ValueError:
+        raise UnexpectedError from None
+
+
+def _split_zone(text: str) -> tuple[str, int]:
+    """Split ``HH:MM:SS.ffffff+HH:MM`` into the time and the offset in microseconds."""
+    for mark in ("Z", "z", "UTC"):
+        if text.endswith(mark):
+            return text[: -len(mark)].rstrip(), 0
+    for position, character in enumerate(text):
+        if character in "+-":
+            digits = text[position + 1 :].replace(":", "")
+            minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
+            return text[:position].rstrip(), (minutes if character == "+" else -minutes) * 60_000_000
+    return text, 0
+
+
+def _clock(text: Any) -> int:
+    """Return microseconds since midnight."""
+    if not isinstance(text, str):
+        raise UnexpectedError
+    hours, minutes, *rest = text.split(":")
+    whole, _, fraction = (rest[0] if rest else "0").partition(".")
+    if len(fraction.rstrip("0")) > 6:
+        raise UnexpectedError
+    seconds = (int(hours) * 60 + int(minutes)) * 60 + int(whole)
+    return seconds * 1_000_000 + int(fraction.rstrip("0").ljust(6, "0") or 0)

@@ -1,0 +1,82 @@
+"""Fixtures for tests against a real PostgreSQL 15."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from tests.servers import server
+
+
+@dataclass(frozen=True)
+class Database:
+    """A fresh database of the test server."""
+
+    dsn: str
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def value(self, statement: str, *parameters: Any) -> Any:
+        """Run one statement and return its only value."""
+        return self.query(statement, *parameters)[0][0]
+
+
+@pytest.fixture(scope="session")
+def server_dsn() -> Iterator[str]:
+    with server() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def database(server_dsn: str) -> Iterator[Database]:
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = conninfo.make_conninfo(server_dsn, dbname="postgres")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name)))
+    try:
+        yield Database(conninfo.make_conninfo(server_dsn, dbname=name))
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def make_source(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a SQLite file from a script, and rows from further arguments."""
+
+    def make(script: str, name: str = "shop.db", **rows: list[tuple[Any, ...]]) -> Path:
+        path = tmp_path / name
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(script)
+            for table, values in rows.items():
+                marks = ", ".join("?" * len(values[0]))
+                connection.executemany(f'INSERT INTO "{table}" VALUES ({marks})', values)
+            connection.commit()
+        return path
+
+    return make
+
+
+@pytest.fixture
+def change() -> Callable[[Path, str], None]:
+    """Return a function that runs a script on a SQLite file."""
+
+    def run(path: Path, script: str) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(script)
+            connection.commit()
+
+    return run
