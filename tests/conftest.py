@@ -6,7 +6,6 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,19 @@ from psycopg import conninfo, sql
 from tests.servers import server
 
 
-@dataclass(frozen=True)
-class Database:
-    """A fresh database of the test server."""
+class Database(str):
+    """A fresh database of the test server: its conninfo, with shortcuts."""
 
-    dsn: str
+    __slots__ = ()
+
+    @property
+    def dsn(self) -> str:
+        """Return the conninfo."""
+        return str(self)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return its rows."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
+        with psycopg.connect(self, autocommit=True) as connection:
             cursor = connection.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -45,7 +48,9 @@ def database(server_dsn: str) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     admin = conninfo.make_conninfo(server_dsn, dbname="postgres")
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name))
+        )
     try:
         yield Database(conninfo.make_conninfo(server_dsn, dbname=name))
     finally:

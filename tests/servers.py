@@ -25,6 +25,7 @@ def server() -> Iterator[str]:
 def container() -> Iterator[str]:
     """Give the conninfo of a throw-away container made from the project's own image."""
     raise RuntimeError(
-        "No PostgreSQL to test with. Set HOWDAH_TEST_DSN to a superuser's conninfo, e.g. 'host=/tmp port=54329 user=postgres'."
+        "No PostgreSQL to test with. Set HOWDAH_TEST_DSN to a superuser's conninfo, e.g. 'host=/tmp"
+        " port=54329 user=postgres'."
     )
     yield ""

@@ -55,7 +55,9 @@ def against_target(connection: Connection, stage: Stage) -> int:
         image = different(columns, "t", "s")
         foreign = f"{_same(stage.plan.key, 's', 't')} AND NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE "
         foreign += f"{_same(stage.plan.key, 'o', 't')})"
-        statement = f"DELETE FROM {stage.name} s USING {target} t WHERE {foreign} AND {image} RETURNING s.{LOCATOR}"
+        statement = (
+            f"DELETE FROM {stage.name} s USING {target} t WHERE {foreign} AND {image} RETURNING s.{LOCATOR}"
+        )
         reason = "The target holds another row with this key that howdah did not load; it is left as it is."
         found += _set_aside(connection, stage, statement, ", ".join(stage.plan.key), "conflict", reason)
         execute(connection, f"UPDATE {stage.name} s SET {SHARED} = true FROM {target} t WHERE {foreign}")
@@ -88,7 +90,10 @@ def _unique_conflicts(connection: Connection, stage: Stage, unique: TargetUnique
 
 
 def orphans(
-    connection: Connection, stage: Stage, group: Mapping[str, Stage], doomed: Mapping[str, tuple[str, tuple[str, ...]]]
+    connection: Connection,
+    stage: Stage,
+    group: Mapping[str, Stage],
+    doomed: Mapping[str, tuple[str, tuple[str, ...]]],
 ) -> int:
     """Set aside staged rows whose parent is nowhere; return how many.
 
@@ -130,7 +135,9 @@ def _orphans_of(
     return _set_aside(connection, stage, statement, ", ".join(key.columns), "orphan", reason)
 
 
-def _set_aside(connection: Connection, stage: Stage, statement: str, column: str, code: str, reason: str) -> int:
+def _set_aside(
+    connection: Connection, stage: Stage, statement: str, column: str, code: str, reason: str
+) -> int:
     locators = {row[0] for row in execute(connection, statement)}
     stage.rejects.extend(Reject(locator, column, code, reason) for locator in sorted(locators))
     return len(locators)
@@ -143,7 +150,8 @@ def _same(columns: tuple[str, ...], one: str, other: str) -> str:
 def different(columns: list[str], one: str, other: str) -> str:
     """Return SQL that is true when two rows differ in the stored bytes of some (quoted) column.
 
-    It sees −0.0 against 0.0 and the case of citext, which ``<>`` does not, and takes json, which has no ``<>``.
+    It sees −0.0 against 0.0 and the case of citext, which ``<>`` does not, and takes json, which has no
+    ``<>``.
     """
     rows = (f"ROW({', '.join(f'{alias}.{column}' for column in columns)})" for alias in (one, other))
     return f"record_image_ne({', '.join(rows)})"

@@ -37,7 +37,8 @@ class Schema:
 def preview(dsn: str, folder: Path, schema: str) -> Schema:
     """Return the schema that the application's head gives, without changing anything.
 
-    Pending revisions are run in a transaction that is rolled back: what they really do is seen, not what models say.
+    Pending revisions are run in a transaction that is rolled back: what they really do is seen, not what
+    models say.
 
     :raises TargetRefused: another head, foreign objects in the way, or no right.
     """
@@ -67,9 +68,13 @@ def _at_head(dsn: str, folder: Path, schema: str) -> Iterator[tuple[sqlalchemy.C
         script = ScriptDirectory.from_config(config)
         heads = script.get_heads()
     except (alembic.util.CommandError, SyntaxError, ImportError) as error:
-        raise ConfigurationError(f"The revisions in {folder / 'versions'} cannot be read: {error}.") from error
+        raise ConfigurationError(
+            f"The revisions in {folder / 'versions'} cannot be read: {error}."
+        ) from error
     if len(heads) != 1:
-        raise ConfigurationError(f"{folder / 'versions'} has {len(heads)} heads.", "Merge them: alembic merge heads")
+        raise ConfigurationError(
+            f"{folder / 'versions'} has {len(heads)} heads.", "Merge them: alembic merge heads"
+        )
     with pg.sqlalchemy_connection(dsn, schema) as connection:
         try:
             pending = _pending(connection, script, schema)
@@ -87,7 +92,9 @@ def _at_head(dsn: str, folder: Path, schema: str) -> Iterator[tuple[sqlalchemy.C
 
 
 def _pending(connection: sqlalchemy.Connection, script: ScriptDirectory, schema: str) -> tuple[str, ...]:
-    current = MigrationContext.configure(connection, opts={"version_table_schema": schema}).get_current_heads()
+    current = MigrationContext.configure(
+        connection, opts={"version_table_schema": schema}
+    ).get_current_heads()
     known = {revision.revision for revision in script.walk_revisions()}
     for revision in current:
         if revision not in known:
@@ -107,7 +114,8 @@ def _schema_exists(connection: sqlalchemy.Connection, schema: str) -> bool:
 
 def _read(connection: sqlalchemy.Connection, schema: str) -> TargetCatalog:
     driver = pg.raw(connection)
-    # Names in expressions are printed as far as search_path needs it; they are evaluated later under howdah's own.
+    # Names in expressions are printed as far as search_path needs it; they are evaluated later under howdah's
+    # own.
     driver.execute("SET LOCAL search_path = pg_catalog")
     return postgres.read(driver, schema)
 
@@ -142,7 +150,9 @@ def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
 def in_the_way(derived: Derived, actual: TargetCatalog, ours: frozenset[str]) -> tuple[str, ...]:
     """Return names of relations that the derived schema needs and that somebody else made."""
     wanted = {table.name for table in derived.catalog.tables}
-    wanted |= {unique.name for table in derived.catalog.tables for unique in table.uniques if table.name not in ours}
+    wanted |= {
+        unique.name for table in derived.catalog.tables for unique in table.uniques if table.name not in ours
+    }
     wanted |= {statement.name for statement in derived.after if statement.kind == "index"}
     return tuple(sorted((wanted & set(actual.relations)) - ours - _of_ours(actual, ours)))
 

@@ -102,7 +102,8 @@ def _one_of_each(sources: tuple[Inspected, ...]) -> None:
             if other != source.name:
                 raise ConfigurationError(
                     f"{other} and {source.name} both have a table {table.name}.",
-                    "Migrate them one by one, each with its own --schema, or describe them in an application folder.",
+                    "Migrate them one by one, each with its own --schema, or describe them in an application"
+                    " folder.",
                 )
 
 
@@ -112,7 +113,9 @@ def _renamed(source: str, table: SourceTable, target: str, columns: dict[str, st
         yield Finding("warning", "renamed", f"Table {table.name} becomes {target}.", source, table.name)
     for column, name in columns.items():
         if name != column.lower():
-            yield Finding("warning", "renamed", f"{table.name}.{column} becomes {name}.", source, table.name, column)
+            yield Finding(
+                "warning", "renamed", f"{table.name}.{column} becomes {name}.", source, table.name, column
+            )
 
 
 def _table(
@@ -128,14 +131,27 @@ def _table(
             choice = typemap.Choice(typemap.BIGINT)
         if choice.reason:
             findings.append(
-                Finding("info", "type_by_evidence", f"{column.declared or 'no type'} becomes {choice.type.sql}: "
-                        f"{choice.reason}.", source.name, table.name, column.name)  # fmt: skip
+                Finding(
+                    "info",
+                    "type_by_evidence",
+                    f"{column.declared or 'no type'} becomes {choice.type.sql}: {choice.reason}.",
+                    source.name,
+                    table.name,
+                    column.name,
+                )
             )
         default, translated = ("", True) if column.generated else translate(column.default, choice.type)
         if not translated:
             findings.append(
-                Finding("warning", "default_not_moved", f"The default of {table.name}.{column.name} does not move.",
-                        source.name, table.name, column.name, sql=column.default or "")  # fmt: skip
+                Finding(
+                    "warning",
+                    "default_not_moved",
+                    f"The default of {table.name}.{column.name} does not move.",
+                    source.name,
+                    table.name,
+                    column.name,
+                    sql=column.default or "",
+                )
             )
         columns.append(
             TargetColumn(
@@ -148,8 +164,15 @@ def _table(
         )
     if nullable_key:
         findings.append(
-            Finding("warning", "null_in_key", f"The primary key of {table.name} holds NULLs, so it becomes a unique key.",
-                    source.name, table.name, nullable_key[0], profile.column(nullable_key[0]).nulls)  # fmt: skip
+            Finding(
+                "warning",
+                "null_in_key",
+                f"The primary key of {table.name} holds NULLs, so it becomes a unique key.",
+                source.name,
+                table.name,
+                nullable_key[0],
+                profile.column(nullable_key[0]).nulls,
+            )
         )
     uniques: list[TargetUnique] = []
     indexes: list[Statement] = []
@@ -185,14 +208,27 @@ def _index(
     if index.partial or len(plain) != len(index.columns):
         kind = "partial" if index.partial else "expression"
         findings.append(
-            Finding("warning", "index_not_moved", f"The {kind} index {index.name} does not move; its SQL is in the report.",
-                    source, table.name, sql=index.sql)  # fmt: skip
+            Finding(
+                "warning",
+                "index_not_moved",
+                f"The {kind} index {index.name} does not move; its SQL is in the report.",
+                source,
+                table.name,
+                sql=index.sql,
+            )
         )
         return
     if any(collation not in ("BINARY", "") for collation in index.collations):
         findings.append(
-            Finding("warning", "collation_not_moved", f"Index {index.name} compares by {'/'.join(index.collations)} in "
-                    "SQLite, and exactly in PostgreSQL.", source, table.name, sql=index.sql)  # fmt: skip
+            Finding(
+                "warning",
+                "collation_not_moved",
+                f"Index {index.name} compares by {'/'.join(index.collations)} in "
+                "SQLite, and exactly in PostgreSQL.",
+                source,
+                table.name,
+                sql=index.sql,
+            )
         )
     if index.unique:
         own = index.name if index.origin == "c" else "_".join([target, *plain, "key"])
@@ -200,7 +236,8 @@ def _index(
         return
     label = _fresh(index.name, taken)
     parts = ", ".join(
-        quoted(column) + (" DESC" if down else "") for column, down in zip(plain, index.descending, strict=True)
+        quoted(column) + (" DESC" if down else "")
+        for column, down in zip(plain, index.descending, strict=True)
     )
     statement = f"CREATE INDEX {quoted(label)} ON {qualified(schema, target)} ({parts})"
     indexes.append(Statement("index", label, target, statement))
@@ -216,11 +253,23 @@ def _unsaid(source: str, table: SourceTable) -> Iterator[Finding]:
     """Report what a table declares and PostgreSQL will not enforce."""
     words = keywords(table.sql)
     if "CHECK" in words:
-        yield Finding("warning", "check_not_moved", f"CHECK constraints of {table.name} do not move; see the SQL.", source,
-                      table.name, sql=table.sql)  # fmt: skip
+        yield Finding(
+            "warning",
+            "check_not_moved",
+            f"CHECK constraints of {table.name} do not move; see the SQL.",
+            source,
+            table.name,
+            sql=table.sql,
+        )
     if "NOCASE" in words:
-        yield Finding("warning", "collation_not_moved", f"{table.name} compares some text without case (NOCASE); "
-                      "PostgreSQL will compare it exactly.", source, table.name, sql=table.sql)  # fmt: skip
+        yield Finding(
+            "warning",
+            "collation_not_moved",
+            f"{table.name} compares some text without case (NOCASE); PostgreSQL will compare it exactly.",
+            source,
+            table.name,
+            sql=table.sql,
+        )
 
 
 def _foreign_keys(
@@ -231,15 +280,23 @@ def _foreign_keys(
     by_source: dict[tuple[str, str], tuple[TargetTable, dict[str, str]]],
     findings: list[Finding],
 ) -> Iterator[TargetForeignKey]:
-    parents = {name.lower(): (name, found) for (owner, name), found in by_source.items() if owner == source.name}
+    parents = {
+        name.lower(): (name, found) for (owner, name), found in by_source.items() if owner == source.name
+    }
     for key in table.foreign_keys:
         problem, made = _foreign_key(table, target, names, key, parents)
         if made is not None:
             yield made
         else:
             findings.append(
-                Finding("warning", "foreign_key_not_moved", f"The foreign key {table.name} ({', '.join(key.columns)}) → "
-                        f"{key.parent} does not move: {problem}.", source.name, table.name)  # fmt: skip
+                Finding(
+                    "warning",
+                    "foreign_key_not_moved",
+                    f"The foreign key {table.name} ({', '.join(key.columns)}) → "
+                    f"{key.parent} does not move: {problem}.",
+                    source.name,
+                    table.name,
+                )
             )
 
 
@@ -254,7 +311,9 @@ def _foreign_key(
         return "there is no such table", None
     _, (parent, parent_names) = parents[key.parent.lower()]
     lowered = {column.lower(): name for column, name in parent_names.items()}
-    if len(key.parent_columns) != len(key.columns) or any(c.lower() not in lowered for c in key.parent_columns):
+    if len(key.parent_columns) != len(key.columns) or any(
+        c.lower() not in lowered for c in key.parent_columns
+    ):
         return "the columns that it refers to are not there", None
     referred = tuple(lowered[column.lower()] for column in key.parent_columns)
     if not any(set(unique.columns) == set(referred) for unique in parent.uniques):
@@ -287,8 +346,9 @@ def _constraint(schema: str, table: str, key: TargetForeignKey) -> Statement:
         "constraint",
         key.name,
         table,
-        f"ALTER TABLE {qualified(schema, table)} ADD CONSTRAINT {quoted(key.name)} FOREIGN KEY ({own}) "
-        f"REFERENCES {qualified(schema, key.parent)} ({theirs}) ON UPDATE {key.on_update} ON DELETE {key.on_delete}",
+        f"ALTER TABLE {qualified(schema, table)} ADD CONSTRAINT {quoted(key.name)} FOREIGN KEY ({own})"
+        f" REFERENCES {qualified(schema, key.parent)} ({theirs}) ON UPDATE {key.on_update} ON DELETE"
+        f" {key.on_delete}",
     )
 
 
@@ -306,4 +366,6 @@ def _create(table: TargetTable) -> Iterator[Statement]:
         columns = ", ".join(quoted(column) for column in unique.columns)
         lines.append(f"CONSTRAINT {quoted(unique.name)} {kind} ({columns})")
     body = ",\n  ".join(lines)
-    yield Statement("table", table.name, table.name, f"CREATE TABLE {qualified(table.schema, table.name)} (\n  {body}\n)")
+    yield Statement(
+        "table", table.name, table.name, f"CREATE TABLE {qualified(table.schema, table.name)} (\n  {body}\n)"
+    )

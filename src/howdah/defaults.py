@@ -11,8 +11,21 @@ from howdah.casts.base import SqliteValue
 from howdah.catalog.model import TargetType
 
 # What SQLite computes at insert time, by the text of the default; its clock is UTC.
-_NOW = {"CURRENT_TIMESTAMP", "DATETIME('NOW')", 'DATETIME("NOW")', "CURRENT_DATE", "DATE('NOW')", "CURRENT_TIME", "TIME('NOW')"}
-_FORMATS = {"CURRENT_DATE": "YYYY-MM-DD", "DATE": "YYYY-MM-DD", "CURRENT_TIME": "HH24:MI:SS", "TIME": "HH24:MI:SS"}
+_NOW = {
+    "CURRENT_TIMESTAMP",
+    "DATETIME('NOW')",
+    'DATETIME("NOW")',
+    "CURRENT_DATE",
+    "DATE('NOW')",
+    "CURRENT_TIME",
+    "TIME('NOW')",
+}
+_FORMATS = {
+    "CURRENT_DATE": "YYYY-MM-DD",
+    "DATE": "YYYY-MM-DD",
+    "CURRENT_TIME": "HH24:MI:SS",
+    "TIME": "HH24:MI:SS",
+}
 
 
 def translate(text: str | None, target: TargetType) -> tuple[str, bool]:

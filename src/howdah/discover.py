@@ -72,13 +72,17 @@ def check_header(path: Path) -> None:
         raise SourceError(f"{path} is empty: it holds no tables.", "Leave it out, or copy the right file.")
     if not head.startswith(HEADER):
         if HEADER.startswith(head[: len(HEADER)]):
-            raise SourceError(f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives.")
+            raise SourceError(
+                f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives."
+            )
         raise SourceError(
             f"{path} is no SQLite database, or it is encrypted: its header is unknown.",
             "Decrypt it first (for SQLCipher: sqlcipher_export), or leave it out.",
         )
     if len(head) < 100:
-        raise SourceError(f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives.")
+        raise SourceError(
+            f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives."
+        )
 
 
 def walk(paths: Iterable[Path]) -> Iterator[Path]:
@@ -113,18 +117,25 @@ def facts(path: Path) -> FileFacts:
                 )
             ]
             counts = tuple(
-                (name, int(connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]))  # noqa: S608
+                (
+                    name,
+                    int(connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]),
+                )
                 for name in names
             )
         finally:
             connection.close()
     except sqlite3.Error as error:
-        raise SourceError(f"{path} cannot be read by SQLite: {error}.", "Try: sqlite3 FILE 'PRAGMA quick_check'") from error
+        raise SourceError(
+            f"{path} cannot be read by SQLite: {error}.", "Try: sqlite3 FILE 'PRAGMA quick_check'"
+        ) from error
     digest = sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
-    return FileFacts(path=path, size=path.stat().st_size, journal_mode=mode, tables=counts, sha256=digest.hexdigest())
+    return FileFacts(
+        path=path, size=path.stat().st_size, journal_mode=mode, tables=counts, sha256=digest.hexdigest()
+    )
 
 
 def quoted(name: str) -> str:
@@ -132,11 +143,14 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def resolve(paths: tuple[Path, ...], application: Application | None) -> tuple[tuple[SourceFile, ...], tuple[Finding, ...]]:
+def resolve(
+    paths: tuple[Path, ...], application: Application | None
+) -> tuple[tuple[SourceFile, ...], tuple[Finding, ...]]:
     """Turn what was given on the command line into named sources.
 
-    Names must stay the same from run to run, as the ledger knows sources by them: the application's name for a
-    source (with the file's path behind it where a glob matches several), or the path relative to the given folder.
+    Names must stay the same from run to run, as the ledger knows sources by them: the application's name for
+    a source (with the file's path behind it where a glob matches several), or the path relative to the given
+    folder.
 
     :raises ConfigurationError: nothing given, or nothing found.
     :raises SourceError: a file that is no SQLite database.
@@ -161,7 +175,8 @@ def _plain(paths: tuple[Path, ...]) -> tuple[SourceFile, ...]:
             named.setdefault(resolved, str(path.relative_to(given)) if given.is_dir() else path.name)
     names = list(named.values())
     return tuple(
-        SourceFile(name=name if names.count(name) == 1 else str(path), path=path) for path, name in named.items()
+        SourceFile(name=name if names.count(name) == 1 else str(path), path=path)
+        for path, name in named.items()
     )
 
 
@@ -186,7 +201,12 @@ def _of_application(
             files.append(SourceFile(name=name, path=path, expected=source.tables))
         if not matches and source.optional:
             findings.append(
-                Finding("info", "source_absent", f"Optional source {source.path} is not there.", source=source.name)
+                Finding(
+                    "info",
+                    "source_absent",
+                    f"Optional source {source.path} is not there.",
+                    source=source.name,
+                )
             )
         elif not matches:
             shown = ", ".join(str(path) for path in paths)
@@ -197,7 +217,11 @@ def _of_application(
     for path in walk(paths):
         if path.resolve() not in taken:
             findings.append(
-                Finding("warning", "file_not_declared", f"{path} is a SQLite file that no source of the application names.")
+                Finding(
+                    "warning",
+                    "file_not_declared",
+                    f"{path} is a SQLite file that no source of the application names.",
+                )
             )
     return tuple(files), tuple(findings)
 

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from howdah import application
 from howdah.errors import ConfigurationError
 
-
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -64,7 +63,8 @@ def describe(
         known = sorted(path.parent.name for path in folder.glob("*/application.yml"))
         if use.name not in known:
             raise ConfigurationError(
-                f"howdah_applications names {use.name!r}, but {folder} knows only {', '.join(known) or 'none'}.",
+                f"howdah_applications names {use.name!r}, but {folder} knows only"
+                f" {', '.join(known) or 'none'}.",
                 "Correct the name, or add the folder.",
             )
         described = application.load(folder / use.name)

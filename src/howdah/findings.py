@@ -12,7 +12,8 @@ Severity = Literal["info", "warning", "error"]
 class Finding:
     """One observation, of a plan or of a run.
 
-    An ``error`` stops ``migrate`` before anything is changed; a ``warning`` deserves a look; an ``info`` is a record.
+    An ``error`` stops ``migrate`` before anything is changed; a ``warning`` deserves a look; an ``info`` is a
+    record.
 
     :ivar code: machine word, stable between versions, e.g. ``view_not_moved``.
     :ivar message: one sentence.

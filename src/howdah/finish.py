@@ -19,8 +19,8 @@ def complete(
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     """Make the indexes and foreign keys that are not there yet; return what was made, and findings.
 
-    Each has a transaction of its own, together with its ledger row: an index that cannot be built (a text beyond a
-    B-tree's limit) costs the index and not the rows.
+    Each has a transaction of its own, together with its ledger row: an index that cannot be built (a text
+    beyond a B-tree's limit) costs the index and not the rows.
     """
     schema = derived.catalog.schema
     made: list[str] = []
@@ -31,16 +31,26 @@ def complete(
         problem = _make(connection, statement, statement.sql, application, schema, run_id)
         if problem and statement.kind == "constraint":
             # Rows of ours that break it are in quarantine, so these are other people's.
-            problem_again = _make(connection, statement, statement.sql + " NOT VALID", application, schema, run_id)
-            code, problem = "foreign_key_not_valid", problem_again or f"{problem}; it is NOT VALID for existing rows"
+            problem_again = _make(
+                connection, statement, statement.sql + " NOT VALID", application, schema, run_id
+            )
+            code, problem = (
+                "foreign_key_not_valid",
+                problem_again or f"{problem}; it is NOT VALID for existing rows",
+            )
         elif problem:
             code = "index_not_built"
         else:
             made.append(f"{statement.kind} {statement.name}")
             continue
         findings.append(
-            Finding("warning", code, f"The {statement.kind} {statement.name} on {statement.table}: {problem}.",
-                    table=statement.table, sql=statement.sql)  # fmt: skip
+            Finding(
+                "warning",
+                code,
+                f"The {statement.kind} {statement.name} on {statement.table}: {problem}.",
+                table=statement.table,
+                sql=statement.sql,
+            )
         )
     return tuple(made), tuple(findings)
 
@@ -49,7 +59,9 @@ def _exists(connection: Connection, schema: str, statement: Statement) -> bool:
     if statement.kind == "index":
         query, parameters = "SELECT to_regclass(%s) IS NOT NULL", [qualified(schema, statement.name)]
     else:
-        query = "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s)"
+        query = (
+            "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s)"
+        )
         parameters = [qualified(schema, statement.table), statement.name]
     row = execute(connection, query, parameters).fetchone()
     return bool(row and row[0])

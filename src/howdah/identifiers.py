@@ -13,8 +13,8 @@ LIMIT = 63
 def fold(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Return a PostgreSQL name for each name, unique among themselves and against ``taken``.
 
-    Names that need no change keep theirs; of the others, one that collides or is too long ends in a digest of the
-    original, so that the result does not depend on which other names come later.
+    Names that need no change keep theirs; of the others, one that collides or is too long ends in a digest of
+    the original, so that the result does not depend on which other names come later.
 
     >>> fold(["Album", "album", "Order Line"])
     {'Album': 'album_f05e84', 'album': 'album', 'Order Line': 'order line'}

@@ -12,7 +12,16 @@ from howdah.catalog.model import TargetCatalog, TargetTable
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import Finding
 from howdah.ledger import Ledger
-from howdah.plan import Inspected, Plan, SkippedTable, TablePlan, match_tables, missing_tables, table_plan, unmoved_objects
+from howdah.plan import (
+    Inspected,
+    Plan,
+    SkippedTable,
+    TablePlan,
+    match_tables,
+    missing_tables,
+    table_plan,
+    unmoved_objects,
+)
 from howdah.report import TargetInfo
 from howdah.snapshot import Snapshot
 
@@ -84,8 +93,10 @@ def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -
     )
 
 
-def plan_derived(connection: pg.Connection, target: Target, sources: tuple[Inspected, ...], known: Ledger) -> tuple[Plan, ddl.Derived]:
-    """Plan against the schema derived from the sources; tables that we made earlier are taken as they are now.
+def plan_derived(
+    connection: pg.Connection, target: Target, sources: tuple[Inspected, ...], known: Ledger
+) -> tuple[Plan, ddl.Derived]:
+    """Plan against the schema derived from the sources; tables that we made are taken as they are now.
 
     :raises TargetRefused: tables that are not ours are in the way, or ours lack a column of the source.
     """
@@ -135,7 +146,8 @@ def _as_it_is(planned: TargetTable, actual: TargetCatalog) -> TargetTable:
     if lacking:
         raise TargetRefused(
             f"The source has columns that table {planned.name} in the target has not: {', '.join(lacking)}.",
-            f"Add them to the target (ALTER TABLE {planned.name} ADD COLUMN …), or migrate into another --schema.",
+            f"Add them to the target (ALTER TABLE {planned.name} ADD COLUMN …), or migrate into another"
+            " --schema.",
         )
     there = {key.columns for key in found.foreign_keys}
     return replace(
@@ -171,7 +183,8 @@ def grouped(plans: list[TablePlan]) -> tuple[tuple[TablePlan, ...], ...]:
         names = [plan.target.name for plan in group]
         if len(set(names)) < len(names):
             raise ConfigurationError(
-                f"Several sources fill the tables {', '.join(sorted(set(names)))}, which refer to each other in a circle.",
+                f"Several sources fill the tables {', '.join(sorted(set(names)))}, which refer to each other"
+                " in a circle.",
                 "Migrate these sources one by one.",
             )
     return result

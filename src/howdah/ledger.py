@@ -1,4 +1,4 @@
-"""The tables in the target that record runs, sources, loads, chunks and quarantined rows (schema ``howdah``)."""
+"""The tables of schema ``howdah``: they record runs, sources, loads, chunks and quarantined rows."""
 
 from __future__ import annotations
 
@@ -32,19 +32,23 @@ CREATE TABLE howdah.object (
 );
 COMMENT ON TABLE howdah.object IS 'What howdah itself created, without an application folder';
 CREATE TABLE howdah.source (
-  application text NOT NULL, source text NOT NULL, path text NOT NULL, size bigint NOT NULL, sha256 text NOT NULL,
-  profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, PRIMARY KEY (application, source)
+  application text NOT NULL, source text NOT NULL, path text NOT NULL, size bigint NOT NULL,
+  sha256 text NOT NULL, profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run,
+  PRIMARY KEY (application, source)
 );
 CREATE TABLE howdah.load (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, target_schema text NOT NULL,
   target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_sha256 text NOT NULL,
-  content_digest text NOT NULL, plan_digest text NOT NULL, source_rows bigint NOT NULL, loaded_rows bigint NOT NULL,
-  quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL, mapped bigint NOT NULL, settled boolean NOT NULL,
+  content_digest text NOT NULL, plan_digest text NOT NULL, source_rows bigint NOT NULL,
+  loaded_rows bigint NOT NULL,
+  quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL, mapped bigint NOT NULL,
+  settled boolean NOT NULL,
   loaded_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz, digest bytea,
   PRIMARY KEY (application, source, table_name),
   CONSTRAINT conservation CHECK (source_rows = loaded_rows + quarantined_rows)
 );
-COMMENT ON COLUMN howdah.load.settled IS 'false while rows that vanished from the source still wait to be deleted';
+COMMENT ON COLUMN howdah.load.settled IS 'false while rows that vanished from the source still wait
+  to be deleted';
 CREATE TABLE howdah.chunk (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, ordinal int NOT NULL,
   run_id uuid NOT NULL REFERENCES howdah.run, first_rowid bigint, last_rowid bigint, rows bigint NOT NULL,
@@ -126,7 +130,9 @@ class Ledger:
 
     def tables_made(self, schema: str) -> frozenset[str]:
         """Return names of the tables and indexes that howdah created in a schema."""
-        return frozenset(name for where, kind, name in self.objects if where == schema and kind != "constraint")
+        return frozenset(
+            name for where, kind, name in self.objects if where == schema and kind != "constraint"
+        )
 
 
 def lock_key(application: str) -> int:
@@ -149,7 +155,8 @@ def lock(connection: Connection, application: str, *, shared: bool = False, pati
         if time.monotonic() >= until:
             raise LockHeld(
                 f"Another howdah run works on {application} in this database.",
-                "Wait for it to end; to see it: SELECT * FROM pg_stat_activity WHERE application_name = 'howdah'",
+                "Wait for it to end; to see it: SELECT * FROM pg_stat_activity WHERE application_name ="
+                " 'howdah'",
             )
         time.sleep(0.2)
 
@@ -168,20 +175,24 @@ def read(connection: Connection, application: str) -> Ledger:
     if not made:
         if schema and filled:
             raise TargetRefused(
-                "The target has a schema named howdah that is no ledger of ours.", "Rename it: that name is howdah's."
+                "The target has a schema named howdah that is no ledger of ours.",
+                "Rename it: that name is howdah's.",
             )
         return Ledger(application, False, {}, {}, frozenset())
     version = connection.execute("SELECT version FROM howdah.version").fetchone()
     if version != (VERSION,):
         raise TargetRefused(
-            f"The ledger in the target has version {version and version[0]}, and this howdah {__version__} knows {VERSION}.",
+            f"The ledger in the target has version {version and version[0]}, and this howdah {__version__}"
+            f" knows {VERSION}.",
             "Use the version of howdah that made it.",
         )
     loads = {
         (source, table): Load(*rest)
         for source, table, *rest in connection.execute(
-            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256, content_digest,
-                      plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows, mapped, settled, verified_at
+            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
+            content_digest,
+                      plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows, mapped, settled,
+                      verified_at
                FROM howdah.load WHERE application = %s""",
             [application],
         )
@@ -229,14 +240,22 @@ def finish_run(connection: Connection, run_id: UUID, verdict: str, report: dict[
 
 
 def record_source(
-    connection: Connection, application: str, run_id: UUID, name: str, path: str, size: int, digest: str, profile: Any
+    connection: Connection,
+    application: str,
+    run_id: UUID,
+    name: str,
+    path: str,
+    size: int,
+    digest: str,
+    profile: Any,
 ) -> None:
     """Record what a source was when all its tables were loaded from it."""
     connection.execute(
         """INSERT INTO howdah.source (application, source, path, size, sha256, profile, run_id)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (application, source) DO UPDATE
-           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256, profile = excluded.profile,
+           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256, profile =
+           excluded.profile,
                run_id = excluded.run_id""",
         [application, name, _storable(path), size, digest, json.dumps(profile), run_id],
     )
@@ -248,7 +267,14 @@ def _storable(text: str) -> str:
 
 
 def record_object(
-    connection: Connection, application: str, run_id: UUID, schema: str, kind: str, name: str, table: str, sql: str
+    connection: Connection,
+    application: str,
+    run_id: UUID,
+    schema: str,
+    kind: str,
+    name: str,
+    table: str,
+    sql: str,
 ) -> None:
     """Record that howdah created something, in the transaction that creates it."""
     connection.execute(
@@ -263,7 +289,8 @@ def record_object(
 def quarantined(connection: Connection, application: str, source: str, table: str) -> dict[int, bytes]:
     """Return locator → row digest of the rows of a table that wait in quarantine."""
     rows = connection.execute(
-        "SELECT locator, row_digest FROM howdah.quarantine WHERE application = %s AND source = %s AND table_name = %s",
+        "SELECT locator, row_digest FROM howdah.quarantine WHERE application = %s AND source = %s AND"
+        " table_name = %s",
         [application, source, table],
     )
     return {locator: bytes(digest) for locator, digest in rows}
@@ -278,15 +305,33 @@ def clear_quarantine(connection: Connection, application: str, source: str, tabl
 
 
 def add_quarantine(
-    connection: Connection, application: str, run_id: UUID, source: str, table: str, rows: Iterable[Quarantined]
+    connection: Connection,
+    application: str,
+    run_id: UUID,
+    source: str,
+    table: str,
+    rows: Iterable[Quarantined],
 ) -> None:
     """Put rows of a table that did not fit into quarantine."""
     pg.copy_in(
         connection,
-        """COPY howdah.quarantine (run_id, application, source, table_name, locator, source_key, column_name, code,
+        """COPY howdah.quarantine (run_id, application, source, table_name, locator, source_key,
+        column_name, code,
                                    reason, row_data, row_digest) FROM STDIN""",
         (
-            (run_id, application, source, table, r.locator, r.key, r.column, r.code, r.reason, r.row, r.digest)
+            (
+                run_id,
+                application,
+                source,
+                table,
+                r.locator,
+                r.key,
+                r.column,
+                r.code,
+                r.reason,
+                r.row,
+                r.digest,
+            )
             for r in rows
         ),
     )
@@ -300,7 +345,8 @@ def record_load(connection: Connection, application: str, source: str, table: st
         f"""INSERT INTO howdah.load (application, source, table_name, {", ".join(columns)})
             VALUES (%s, %s, %s, {", ".join(["%s"] * len(columns))})
             ON CONFLICT (application, source, table_name) DO UPDATE
-            SET loaded_at = now(), digest = NULL, {", ".join(f"{name} = excluded.{name}" for name in columns)}""",
+            SET loaded_at = now(), digest = NULL, {",
+            ".join(f"{name} = excluded.{name}" for name in columns)}""",
         [application, source, table, *(getattr(load, name) for name in columns)],
     )
 

@@ -40,7 +40,8 @@ class Budget:
             self.left -= rows
             if self.left < 0:
                 raise QuarantinedRows(
-                    f"More than {self.limit} rows would go to quarantine; stopped at table {table}, which is unchanged.",
+                    f"More than {self.limit} rows would go to quarantine; stopped at table {table}, which is"
+                    " unchanged.",
                     "Look at the reasons with howdah plan, correct the source or application.yml, or raise "
                     "--max-quarantined.",
                 )
@@ -86,13 +87,17 @@ class _NoEffectError(Exception):
 
 
 def load_group(
-    connection: Connection, group: tuple[TablePlan, ...], context: Context, unsettled: tuple[TablePlan, ...] = ()
+    connection: Connection,
+    group: tuple[TablePlan, ...],
+    context: Context,
+    unsettled: tuple[TablePlan, ...] = (),
 ) -> tuple[Loaded, ...]:
     """Load the tables of one group in one transaction and return what was done.
 
     A load that would leave everything as it is, is rolled back: no write.
 
-    :param unsettled: tables with rows that wait to be deleted; they count as gone when parents are looked for.
+    :param unsettled: tables with rows that wait to be deleted; they count as gone when parents are looked
+        for.
     :raises VerificationFailed: rows were lost on the way.
     :raises QuarantinedRows: over the budget.
     """
@@ -134,7 +139,8 @@ def _load_group(
     written = {s.plan.target.name: merge.write(connection, s) for s in stages}
     _restore(connection, restore)
     return tuple(
-        _record(connection, s, context, written[s.plan.target.name], deleted[s.plan.target.name], started) for s in stages
+        _record(connection, s, context, written[s.plan.target.name], deleted[s.plan.target.name], started)
+        for s in stages
     )
 
 
@@ -168,15 +174,15 @@ def _doomed(
 
 
 def _defer(connection: Connection, stages: list[Stage]) -> list[tuple[str, str, str]]:
-    """Let foreign keys among the tables of this transaction be checked at its end; return what is to be undone."""
+    """Let foreign keys among these tables be checked at the end; return what is to be undone."""
     names = [s.plan.target.name for s in stages]
     fresh = all(execute(connection, f"SELECT 1 FROM {s.owned} LIMIT 1").fetchone() is None for s in stages)
     if len(stages) == 1 and fresh:
         return []  # one INSERT checks references to its own rows at its end
     rows = connection.execute(
         """SELECT c.relname, con.conname, con.condeferrable, con.condeferred
-           FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_class f ON f.oid = con.confrelid
-           JOIN pg_namespace n ON n.oid = c.relnamespace AND n.oid = f.relnamespace
+           FROM pg_constraint con JOIN pg_class c ON c.oid = con.conrelid JOIN pg_class f ON f.oid =
+           con.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace AND n.oid = f.relnamespace
            WHERE con.contype = 'f' AND n.nspname = %s AND c.relname = ANY (%s) AND f.relname = ANY (%s)""",
         [stages[0].plan.target.schema, names, names],
     ).fetchall()
@@ -206,7 +212,8 @@ def _record(
     ).fetchone() or (0, 0)
     if s.rows != loaded + len(s.rejects):
         raise VerificationFailed(
-            f"{plan.table.name} of {plan.source}: {s.rows} rows were read, {loaded} loaded and {len(s.rejects)} set aside.",
+            f"{plan.table.name} of {plan.source}: {s.rows} rows were read, {loaded} loaded and"
+            f" {len(s.rejects)} set aside.",
             "Nothing of this table was kept. This is a defect of howdah: please report it.",
         )
     before = ledger.quarantined(connection, context.application, *plan.identity)
@@ -300,5 +307,3 @@ def settle(connection: Connection, plan: TablePlan, context: Context) -> tuple[i
             [left == 0, deleted, context.application, *plan.identity],
         )
         return deleted, left
-
-

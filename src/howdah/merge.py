@@ -10,7 +10,7 @@ from howdah.plan import TablePlan
 from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
 
 RETAINED = -1
-"""Ordinal of the ledger chunk that lists rows of ours that vanished from the source and still wait to be deleted."""
+"""Ordinal of the ledger chunk of rows that vanished from the source and still wait to be deleted."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,9 @@ class Merged:
     deleted: int = 0
 
 
-def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
+def recall(
+    connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None
+) -> int:
     """Fill a new temporary table with the keys of our rows, from the ledger; return how many.
 
     :param table: name of the temporary table, as ``pg_temp.name``.
@@ -34,9 +36,12 @@ def recall(connection: Connection, application: str, plan: TablePlan, table: str
     columns = ", ".join(f"{name} {kind}" for name, kind in keyed)
     values = ", ".join(f"(e.v ->> {n})::{kind}" for n, (_, kind) in enumerate(keyed))
     execute(connection, f"CREATE TEMP TABLE {bare} ({columns}) ON COMMIT DROP")
-    cursor = execute(connection, f"""INSERT INTO {table} SELECT {values}
+    cursor = execute(
+        connection,
+        f"""INSERT INTO {table} SELECT {values}
             FROM howdah.chunk c, jsonb_array_elements(convert_from(c.keys, 'UTF8')::jsonb) e(v)
-            WHERE c.application = %s AND c.source = %s AND c.table_name = %s AND c.ordinal = coalesce(%s::int, c.ordinal)
+            WHERE c.application = %s AND c.source = %s AND c.table_name = %s
+            AND c.ordinal = coalesce(%s::int, c.ordinal)
         """,
         [application, plan.source, plan.table.name, ordinal],
     )
@@ -91,10 +96,14 @@ def _delete_surplus(connection: Connection, stage: Stage) -> int:
         WHERE t.tableoid = have.o AND t.ctid = have.c AND have.i <= surplus.n"""
     deleted = execute(connection, statement).rowcount
     # What was deleted is no longer owned, or a second pass would delete another's equal row.
-    execute(connection, f"""DELETE FROM {stage.owned} WHERE ctid IN (
-              SELECT c FROM (SELECT ctid AS c, h, row_number() OVER (PARTITION BY h) AS i FROM {stage.owned}) x
-              LEFT JOIN (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {stage.name} GROUP BY 1) need USING (h)
-              WHERE x.i > coalesce(need.n, 0))"""
+    execute(
+        connection,
+        f"""DELETE FROM {stage.owned} WHERE ctid IN (
+              SELECT c FROM (SELECT ctid AS c, h, row_number() OVER (PARTITION BY h) AS i
+              FROM {stage.owned}) x
+              LEFT JOIN (SELECT {image_digest(stage)} AS h, count(*) AS n
+              FROM {stage.name} GROUP BY 1) need USING (h)
+              WHERE x.i > coalesce(need.n, 0))""",
     )
     return int(deleted)
 
@@ -108,12 +117,14 @@ def write(connection: Connection, stage: Stage) -> Merged:
         statement = f"""
             WITH owned AS (SELECT h, count(*) AS n FROM {stage.owned} GROUP BY h),
                  have AS (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {target} GROUP BY 1),
-                 kept AS (SELECT h, least(owned.n, have.n) AS n FROM owned JOIN have USING (h)),
+                 kept AS (SELECT h AS _howdah_k, least(owned.n, have.n) AS _howdah_n
+                 FROM owned JOIN have USING (h)),
                  need AS (SELECT *, {image_digest(stage)} AS _howdah_h, row_number() OVER (
-                            PARTITION BY {image_digest(stage)} ORDER BY {LOCATOR}) AS _howdah_i FROM {stage.name})
+                            PARTITION BY {image_digest(stage)}
+                            ORDER BY {LOCATOR}) AS _howdah_i FROM {stage.name})
             INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE
-            SELECT {listed} FROM need LEFT JOIN kept ON kept.h = need._howdah_h
-            WHERE need._howdah_i > coalesce(kept.n, 0) ORDER BY {LOCATOR}"""
+            SELECT {listed} FROM need LEFT JOIN kept ON _howdah_k = _howdah_h
+            WHERE _howdah_i > coalesce(_howdah_n, 0) ORDER BY {LOCATOR}"""
         return Merged(inserted=execute(connection, statement).rowcount)
     always = {column.name for column in stage.plan.target.columns if column.identity == "a"}
     settable = [quoted(name) for name in stage.written if name not in always]
@@ -126,34 +137,50 @@ def write(connection: Connection, stage: Stage) -> Merged:
         updated = execute(connection, statement).rowcount
     statement = f"""
         INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {stage.name} s
-        WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {_same(stage.plan.key, "t", "s")}) ORDER BY {LOCATOR}"""
+        WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {_same(stage.plan.key, "t", "s")})
+        ORDER BY {LOCATOR}"""
     inserted = execute(connection, statement).rowcount
     return Merged(inserted=inserted, updated=updated)
 
 
 def record_chunks(connection: Connection, application: str, run_id: object, stage: Stage) -> int:
-    """Write the chunks with the keys of our rows into the ledger; return how many rows of ours wait to be deleted."""
+    """Write chunks and the keys of our rows into the ledger; return how many of them wait to be deleted."""
     plan = stage.plan
     known = [application, plan.source, plan.table.name]
-    execute(connection, "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s", known
+    execute(
+        connection,
+        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s",
+        known,
     )
-    execute(connection, "CREATE TEMP TABLE _howdah_chunk (ordinal int, first bigint, last bigint, rows bigint, digest bytea) ON COMMIT DROP"
+    execute(
+        connection,
+        "CREATE TEMP TABLE _howdah_chunk (ordinal int, first bigint, last bigint, rows bigint, digest bytea)"
+        " ON COMMIT DROP",
     )
-    copy_in(connection, "COPY pg_temp._howdah_chunk FROM STDIN", ((n, *chunk) for n, chunk in enumerate(stage.chunks)))
+    copy_in(
+        connection,
+        "COPY pg_temp._howdah_chunk FROM STDIN",
+        ((n, *chunk) for n, chunk in enumerate(stage.chunks)),
+    )
     texts = [f"{quoted(name)}::text" for name in plan.key] or [image_digest(stage)]
-    execute(connection, f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid, last_rowid, rows,
+    execute(
+        connection,
+        f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid,
+        last_rowid, rows,
                                       source_digest, keys)
             SELECT %s, %s, %s, c.ordinal, %s, c.first, c.last, c.rows, c.digest,
                    convert_to(coalesce(k.keys, '[]'::jsonb)::text, 'UTF8')
             FROM pg_temp._howdah_chunk c LEFT JOIN (
-              SELECT {CHUNK} AS ordinal, jsonb_agg(jsonb_build_array({", ".join(texts)}) ORDER BY {LOCATOR}) AS keys
+              SELECT {CHUNK} AS ordinal, jsonb_agg(jsonb_build_array({", ".join(texts)})
+              ORDER BY {LOCATOR}) AS keys
               FROM {stage.name} WHERE NOT {SHARED} GROUP BY 1) k USING (ordinal)""",
         [*known, run_id],
     )
     execute(connection, "DROP TABLE pg_temp._howdah_chunk")
     if not plan.key:
         return 0
-    gone = f"""SELECT jsonb_agg(jsonb_build_array({", ".join("o." + text for text in texts)})) AS keys, count(*) AS n
+    gone = f"""SELECT jsonb_agg(jsonb_build_array({", ".join("o." + text for text in texts)})) AS keys,
+    count(*) AS n
                FROM {stage.owned} o
                WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(plan.key, "s", "o")})
                  AND EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
@@ -161,10 +188,15 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
     return _record_retained(connection, known, run_id, gone)
 
 
-def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:
+def record_retained(
+    connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str
+) -> int:
     """Write anew which rows of ours still wait to be deleted; return how many."""
     known = [application, plan.source, plan.table.name]
-    execute(connection, "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s",
+    execute(
+        connection,
+        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal"
+        " = %s",
         [*known, RETAINED],
     )
     texts = ", ".join(f"o.{quoted(name)}::text" for name in plan.key)
@@ -175,7 +207,10 @@ def record_retained(connection: Connection, application: str, run_id: object, pl
 
 
 def _record_retained(connection: Connection, known: list[str], run_id: object, query: str) -> int:
-    cursor = execute(connection, f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, rows, source_digest, keys)
+    cursor = execute(
+        connection,
+        f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, rows,
+        source_digest, keys)
             SELECT %s, %s, %s, %s, %s, n, '', convert_to(keys::text, 'UTF8') FROM ({query}) q WHERE n > 0
             RETURNING rows""",
         [*known, RETAINED, run_id],

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 def groups(parents: Mapping[str, frozenset[str]]) -> tuple[tuple[str, ...], ...]:
     """Return groups of tables, each after all groups that it refers to.
 
-    A group has one table, or all tables of one cycle of references (a strongly connected component, by Tarjan's
-    algorithm, SIAM J. Comput. 1(2), 1972; written without recursion, as schemas may have ten thousand tables).
-    Equal input gives equal output: names are visited sorted.
+    A group has one table, or all tables of one cycle of references (a strongly connected component, by
+    Tarjan's algorithm, SIAM J. Comput. 1(2), 1972; written without recursion, as schemas may have ten
+    thousand tables). Equal input gives equal output: names are visited sorted.
 
     :param parents: for every table the tables it refers to; names that are no keys are ignored.
 
-    >>> groups({"line": frozenset({"invoice"}), "invoice": frozenset(), "a": frozenset({"b"}), "b": frozenset({"a"})})
+    >>> circle = {"a": frozenset({"b"}), "b": frozenset({"a"})}
+    >>> groups({"line": frozenset({"invoice"}), "invoice": frozenset(), **circle})
     (('a', 'b'), ('invoice',), ('line',))
     """
     index: dict[str, int] = {}

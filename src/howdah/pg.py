@@ -1,11 +1,11 @@
-"""The only place that knows the PostgreSQL driver: connections, their settings, and what their errors mean."""
+"""The only place that knows the PostgreSQL driver: connections, their settings, their errors."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString, cast
+from typing import Any
 
 import psycopg
 import sqlalchemy
@@ -18,9 +18,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 MINIMUM_VERSION = 150000
 
-# Output of values must not depend on the server's, the database's or the role's settings: digests and key texts are
-# compared between runs. `row_security = off` turns a silently filtered read into an error. The check interval lets
-# a killed client's backend go within a second, so that its lock does not outlive it.
+# Output of values must not depend on the server's, the database's or the role's settings: digests and key
+# texts are compared between runs. `row_security = off` turns a silently filtered read into an error. The
+# check interval lets a killed client's backend go within a second, so that its lock does not outlive it.
 SESSION = {
     "search_path": "pg_catalog",
     "datestyle": "ISO, YMD",
@@ -59,7 +59,8 @@ def _parse(dsn: str) -> dict[str, Any]:
         # libpq's message may repeat the text it could not parse, and with it a password.
         raise TargetRefused(
             "The target is no valid connection string.",
-            "Write it like 'host=/run/postgresql dbname=shop user=shop' or 'postgresql://shop@localhost/shop'.",
+            "Write it like 'host=/run/postgresql dbname=shop user=shop' or"
+            " 'postgresql://shop@localhost/shop'.",
         ) from error
 
 
@@ -67,7 +68,8 @@ def _parse(dsn: str) -> dict[str, Any]:
 def connect(dsn: str) -> Iterator[Connection]:
     """Open a connection with howdah's session settings; close it afterwards, whatever happened.
 
-    The connection is in autocommit mode: a transaction is always visible as ``with connection.transaction()``.
+    The connection is in autocommit mode: a transaction is always visible as ``with
+    connection.transaction()``.
 
     :raises TargetRefused: when the server does not answer or does not let us in.
     """
@@ -102,7 +104,8 @@ def _open(dsn: str) -> Connection:
 def sqlalchemy_connection(dsn: str, schema: str) -> Iterator[sqlalchemy.Connection]:
     """Open a connection for Alembic, in one transaction that the caller commits or rolls back.
 
-    Unqualified names in revisions resolve in ``schema`` first and in ``public`` after it, where extensions live.
+    Unqualified names in revisions resolve in ``schema`` first and in ``public`` after it, where extensions
+    live.
     """
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://", creator=lambda: _for_alembic(dsn, schema), poolclass=sqlalchemy.pool.NullPool
@@ -133,19 +136,19 @@ def execute(
     connection: Connection, statement: str, parameters: Sequence[Any] | dict[str, Any] | None = None
 ) -> psycopg.Cursor[tuple[Any, ...]]:
     """Run a statement that was put together from quoted identifiers; values are always parameters."""
-    return connection.execute(cast(LiteralString, statement), parameters)
+    return connection.execute(statement, parameters)
 
 
 def copy_in(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
     """Send rows by ``COPY … FROM STDIN`` in text format; strings are PostgreSQL's text of the value."""
-    with connection.cursor() as cursor, cursor.copy(cast(LiteralString, statement)) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
 
 
 def copy_out(connection: Connection, statement: str) -> Iterator[bytes]:
     """Yield the blocks of ``COPY … TO STDOUT``."""
-    with connection.cursor() as cursor, cursor.copy(cast(LiteralString, statement)) as copy:
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
             yield bytes(block)
 
@@ -172,7 +175,9 @@ def check_server(connection: Connection, schema: str) -> TargetInfo:
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     number, version, encoding, standby, database = row
     if number < MINIMUM_VERSION:
-        raise TargetRefused(f"PostgreSQL {version} is too old; 15 or later is needed.", "Choose another server.")
+        raise TargetRefused(
+            f"PostgreSQL {version} is too old; 15 or later is needed.", "Choose another server."
+        )
     if encoding != "UTF8":
         raise TargetRefused(
             f"Database {database} has encoding {encoding}; SQLite's text is Unicode.",
@@ -191,7 +196,13 @@ def explain(error: psycopg.Error) -> HowdahError:
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return TargetRefused(what, "Connect as the owner of the database or grant the right.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
-        return TargetRefused(what, "Another session holds a lock on the table; end it, then run the same command again.")
+        return TargetRefused(
+            what, "Another session holds a lock on the table; end it, then run the same command again."
+        )
     if isinstance(error, psycopg.OperationalError):
-        return HowdahError(what, "Nothing half-done was kept; run the same command again when the server is back.")
-    return TargetRefused(what, "Nothing of this table was changed; clear the cause and run the same command again.")
+        return HowdahError(
+            what, "Nothing half-done was kept; run the same command again when the server is back."
+        )
+    return TargetRefused(
+        what, "Nothing of this table was changed; clear the cause and run the same command again."
+    )

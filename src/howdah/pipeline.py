@@ -1,4 +1,4 @@
-"""The stages in their order: discover → snapshot → inspect → plan → create → load → finish → verify → report."""
+"""The stages: discover → snapshot → inspect → plan → create → load → finish → verify → report."""
 
 from __future__ import annotations
 
@@ -79,9 +79,10 @@ def plan(request: Request) -> Plan:
     with _session(request, lock="none") as session:
         made, _ = _plan(session, inspection.inspect(session.snapshots, session.known))
         pending = tuple(p.identity for p in made.tables if _must_load(session, p, _waiting(session)))
-        unverified = any(
-            entry.verified_at is None for entry in session.known.loads.values()
-        ) or not session.known.exists
+        unverified = (
+            any(entry.verified_at is None for entry in session.known.loads.values())
+            or not session.known.exists
+        )
         return replace(
             made,
             findings=session.findings + made.findings,
@@ -94,7 +95,8 @@ def migrate(request: Request, progress: Progress | None = None) -> Report:
     """Move every row, verify it, and return what was done; safe to run again at any time.
 
     :param progress: called while tables are read.
-    :raises HowdahError: see :mod:`howdah.errors`; what was committed before is whole and verified by the next run.
+    :raises HowdahError: see :mod:`howdah.errors`; what was committed before is whole and verified by the next
+        run.
     """
     with _session(request, lock="exclusive") as session:
         made, derived = _plan(session, inspection.inspect(session.snapshots, session.known))
@@ -118,7 +120,8 @@ def verify(request: Request) -> Report:
         missing = [p for p in made.tables if _entry(session, p) is None]
         if made.statements or missing or not session.known.exists:
             raise VerificationFailed(
-                f"{len(missing) or 'Some'} of {len(made.tables)} tables were not migrated yet.", "Run howdah migrate first."
+                f"{len(missing) or 'Some'} of {len(made.tables)} tables were not migrated yet.",
+                "Run howdah migrate first.",
             )
         outcomes = _verify(session, made.tables)
         return _report(session, made, "verify", _last_run(session, made), changed=False, outcomes=outcomes)
@@ -172,7 +175,8 @@ def _refuse(session: _Session, made: Plan) -> None:
         more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
         raise ConfigurationError(f"{where}: {first.message}{more}", "See all of it with: howdah plan")
     row = session.connection.execute(
-        """SELECT has_database_privilege(current_database(), 'TEMP'), has_database_privilege(current_database(), 'CREATE'),
+        """SELECT has_database_privilege(current_database(), 'TEMP'),
+                  has_database_privilege(current_database(), 'CREATE'),
                   to_regnamespace(%s) IS NOT NULL, current_user""",
         [pg.quoted(session.target.schema)],
     ).fetchone()
@@ -200,7 +204,7 @@ def _waiting(session: _Session) -> dict[tuple[str, str], frozenset[str]]:
 
 
 def _must_load(session: _Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]]) -> bool:
-    """Return whether a table is to be loaded: new, planned differently, changed, damaged, or worth another try."""
+    """Return whether a table is due: new, planned differently, changed, damaged, or worth another try."""
     entry = _entry(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
         return True
@@ -224,7 +228,11 @@ def _rows_gone(session: _Session, plan: TablePlan, entry: Load) -> bool:
 
 
 def _work(
-    session: _Session, made: Plan, derived: Derived | None, due: set[tuple[str, str]], progress: Progress | None
+    session: _Session,
+    made: Plan,
+    derived: Derived | None,
+    due: set[tuple[str, str]],
+    progress: Progress | None,
 ) -> Report:
     """Everything that writes."""
     run_id = uuid4()
@@ -259,7 +267,14 @@ def _work(
     _conserve(session, made)
     for source in made.sources:
         ledger.record_source(
-            connection, name, run_id, source.name, source.path, source.size, source.sha256, profile.to_json(source.profile)
+            connection,
+            name,
+            run_id,
+            source.name,
+            source.path,
+            source.size,
+            source.sha256,
+            profile.to_json(source.profile),
         )
     changed = bool(created) or any(item.effective for item in loaded.values())
     report = _report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)
@@ -271,7 +286,9 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
     """Make the schema; return what was made."""
     connection, target = session.connection, session.target
     if target.folder is not None:
-        return tuple(f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema))
+        return tuple(
+            f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema)
+        )
     if derived is None:
         return ()
     wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
@@ -279,11 +296,15 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
         return ()
     with connection.transaction():
         # IF NOT EXISTS would ask for the right to create schemas even where there is nothing to create.
-        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone():
+        if not connection.execute(
+            "SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]
+        ).fetchone():
             pg.execute(connection, f"CREATE SCHEMA {pg.quoted(target.schema)}")
         create.run(connection, wanted)
         for item in wanted:
-            ledger.record_object(connection, target.name, run_id, target.schema, item.kind, item.name, item.table, item.sql)
+            ledger.record_object(
+                connection, target.name, run_id, target.schema, item.kind, item.name, item.table, item.sql
+            )
     return tuple(f"{item.kind} {item.name}" for item in wanted)
 
 
@@ -307,11 +328,19 @@ def _load(
             continue
         deleted, left = settle(session.connection, plan, context)
         merged = replace(item.merged, deleted=item.merged.deleted + deleted)
-        loaded[plan.identity] = replace(item, merged=merged, retained=left, effective=item.effective or deleted > 0)
+        loaded[plan.identity] = replace(
+            item, merged=merged, retained=left, effective=item.effective or deleted > 0
+        )
         if left:
             notes.append(
-                Finding("warning", "still_referenced", f"{left} rows of {plan.target.name} are gone from the source and "
-                        "stay, as rows that howdah did not load refer to them.", *plan.identity, rows=left)  # fmt: skip
+                Finding(
+                    "warning",
+                    "still_referenced",
+                    f"{left} rows of {plan.target.name} are gone from the source and "
+                    "stay, as rows that howdah did not load refer to them.",
+                    *plan.identity,
+                    rows=left,
+                )
             )
     again = [plan for plan in made.tables if _freed(session, plan, loaded)]
     for plan in again:
@@ -339,11 +368,13 @@ def _waiting_now(session: _Session, plan: TablePlan) -> frozenset[str]:
 
 def _is_due(group: tuple[TablePlan, ...], due: set[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
     """A table whose parent lost rows is due as well: its rows may be orphans now."""
-    return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
+    return any(
+        p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group
+    )
 
 
 def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TablePlan, ...]]]:
-    """Put groups that do not depend on each other side by side; groups that fill the same table stay apart."""
+    """Put independent groups side by side; groups that fill the same table stay apart."""
     depth: dict[str, int] = {}
     levels: list[list[tuple[TablePlan, ...]]] = []
     for group in groups:
@@ -396,8 +427,8 @@ def _conserve(session: _Session, made: Plan) -> None:
         waiting = len(ledger.quarantined(session.connection, session.target.name, *plan.identity))
         if entry is None or entry.loaded_rows + waiting != plan.rows:
             raise VerificationFailed(
-                f"{plan.table.name} of {plan.source} has {plan.rows} rows, and {entry.loaded_rows if entry else 0} were "
-                f"loaded and {waiting} are in quarantine.",
+                f"{plan.table.name} of {plan.source} has {plan.rows} rows, and"
+                f" {entry.loaded_rows if entry else 0} were loaded and {waiting} are in quarantine.",
                 "Run howdah migrate again; if it stays so, please report it.",
             )
 
@@ -423,11 +454,15 @@ def _report(
     created: tuple[str, ...] = (),
 ) -> Report:
     known = ledger.read(session.connection, session.target.name)
-    tables = [_table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
+    tables = [
+        _table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables
+    ]
     tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
     differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
     count = sum(outcome.count for outcome in outcomes)
-    verdict: Verdict = "different" if count else "quarantined" if any(t.quarantined_rows for t in tables) else "verified"
+    verdict: Verdict = (
+        "different" if count else "quarantined" if any(t.quarantined_rows for t in tables) else "verified"
+    )
     findings = session.findings + made.findings + notes + _run_findings(made, known, loaded or {}, outcomes)
     return Report(
         verb=verb,
@@ -471,19 +506,35 @@ def _run_findings(
         entry = known.loads.get(plan.identity)
         if entry and entry.mapped:
             found.append(
-                Finding("info", "identifiers_mapped", f"{entry.mapped:,} identifiers mapped to UUIDs.", *plan.identity,
-                        rows=entry.mapped)  # fmt: skip
+                Finding(
+                    "info",
+                    "identifiers_mapped",
+                    f"{entry.mapped:,} identifiers mapped to UUIDs.",
+                    *plan.identity,
+                    rows=entry.mapped,
+                )
             )
         item = loaded.get(plan.identity)
         if item and item.shared:
             found.append(
-                Finding("info", "already_there", f"{item.shared:,} rows were there already, equal, and are not howdah's.",
-                        *plan.identity, rows=item.shared)  # fmt: skip
+                Finding(
+                    "info",
+                    "already_there",
+                    f"{item.shared:,} rows were there already, equal, and are not howdah's.",
+                    *plan.identity,
+                    rows=item.shared,
+                )
             )
     for outcome in outcomes:
         if outcome.foreign:
             found.append(
-                Finding("info", "foreign_rows", f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; "
-                        "they were left alone.", *outcome.plan.identity, rows=outcome.foreign)  # fmt: skip
+                Finding(
+                    "info",
+                    "foreign_rows",
+                    f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; "
+                    "they were left alone.",
+                    *outcome.plan.identity,
+                    rows=outcome.foreign,
+                )
             )
     return tuple(found)

@@ -1,4 +1,4 @@
-"""What will be created and how every column is cast: a pure function of catalogs, profiles and the application."""
+"""What will move and how every column is cast: a pure function of catalogs, profiles and application."""
 
 from __future__ import annotations
 
@@ -85,7 +85,16 @@ class TablePlan:
     def digest(self) -> str:
         """Return a digest of everything that decides what the target rows look like."""
         parts = [
-            [c.source, c.target, c.type.name, c.type.length, c.type.precision, c.type.scale, c.cast, c.required]
+            [
+                c.source,
+                c.target,
+                c.type.name,
+                c.type.length,
+                c.type.precision,
+                c.type.scale,
+                c.cast,
+                c.required,
+            ]
             + [list(pair) for pair in c.options]
             for c in self.columns
         ]
@@ -106,7 +115,8 @@ class SkippedTable:
 class Plan:
     """What ``migrate`` would do.
 
-    :ivar groups: tables in load order; a group of several is a cycle of references and loads in one transaction.
+    :ivar groups: tables in load order; a group of several is a cycle of references and loads in one
+        transaction.
     :ivar statements: DDL that would be run (derived schema), or the pending Alembic revisions by name.
     :ivar pending: whether ``migrate`` would change anything; known only when the ledger was looked at.
     """
@@ -140,25 +150,33 @@ class Plan:
             "sources": [
                 {"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources
             ],
-            "tables": [
-                {
-                    "source": table.source,
-                    "table": table.table.name,
-                    "target": f"{table.target.schema}.{table.target.name}",
-                    "source_rows": table.rows,
-                    "pending": table.identity in self.pending_tables,
-                    "key": list(table.key),
-                    "columns": [
-                        {"source": c.source, "target": c.target, "type": c.type.sql, "cast": c.cast}
-                        for c in table.columns
-                    ],
-                }
-                for table in self.tables
-            ]
-            + [
-                {"source": s.source, "table": s.table, "target": "", "source_rows": s.rows, "skipped": True}
-                for s in self.skipped
-            ],
+            "tables": (
+                [
+                    {
+                        "source": table.source,
+                        "table": table.table.name,
+                        "target": f"{table.target.schema}.{table.target.name}",
+                        "source_rows": table.rows,
+                        "pending": table.identity in self.pending_tables,
+                        "key": list(table.key),
+                        "columns": [
+                            {"source": c.source, "target": c.target, "type": c.type.sql, "cast": c.cast}
+                            for c in table.columns
+                        ],
+                    }
+                    for table in self.tables
+                ]
+                + [
+                    {
+                        "source": s.source,
+                        "table": s.table,
+                        "target": "",
+                        "source_rows": s.rows,
+                        "skipped": True,
+                    }
+                    for s in self.skipped
+                ]
+            ),
             "statements": list(self.statements),
             "findings": [finding.to_dict() for finding in self.findings],
         }
@@ -184,7 +202,13 @@ def table_plan(
         rule = rules.columns.get(column.name, Column())
         if rule.drop:
             filled = profile.column(column.name).filled
-            note("info", "column_dropped", "The application does not move this column.", column.name, rows=filled)
+            note(
+                "info",
+                "column_dropped",
+                "The application does not move this column.",
+                column.name,
+                rows=filled,
+            )
             continue
         wanted = rule.target or (names[column.name] if names else column.name)
         found = target.find(wanted) if names or rule.target else _match(target, wanted)
@@ -193,7 +217,12 @@ def table_plan(
             note("error", "no_place", f"The column has no place in {target.name}: {hint}.", column.name)
             continue
         if found.generated:
-            note("error", "generated_target", f"{target.name}.{found.name} is computed by PostgreSQL.", column.name)
+            note(
+                "error",
+                "generated_target",
+                f"{target.name}.{found.name} is computed by PostgreSQL.",
+                column.name,
+            )
             continue
         planned = _column(column.name, found, rule, application, profile.column(column.name), note)
         if planned is not None:
@@ -222,7 +251,9 @@ class _Notes:
     def __init__(self, source: str, table: str, findings: list[Finding]) -> None:
         self.source, self.table, self.findings = source, table, findings
 
-    def __call__(self, severity: Any, code: str, message: str, column: str = "", rows: int | None = None) -> None:
+    def __call__(
+        self, severity: Any, code: str, message: str, column: str = "", rows: int | None = None
+    ) -> None:
         self.findings.append(Finding(severity, code, message, self.source, self.table, column, rows))
 
 
@@ -263,10 +294,22 @@ def _column(
         unit = _unit(profile)
         if unit:
             options["unit"] = unit
-            note("info", "epoch_unit", f"Numbers are read as {_UNITS[unit]} since 1970 (UTC).", name, profile.numbers)
+            note(
+                "info",
+                "epoch_unit",
+                f"Numbers are read as {_UNITS[unit]} since 1970 (UTC).",
+                name,
+                profile.numbers,
+            )
         elif profile.numbers:
-            note("warning", "ambiguous_epoch", "Numbers whose unit is unclear; their rows go to quarantine unless "
-                 "application.yml says cast: epoch_s, epoch_ms or epoch_us.", name, profile.numbers)  # fmt: skip
+            note(
+                "warning",
+                "ambiguous_epoch",
+                "Numbers whose unit is unclear; their rows go to quarantine unless "
+                "application.yml says cast: epoch_s, epoch_ms or epoch_us.",
+                name,
+                profile.numbers,
+            )
     tenancy = application.tenancy if application else None
     if tenancy and found.name == tenancy.column:
         options["value"] = tenancy.default
@@ -287,8 +330,8 @@ _UNITS = {"epoch_s": "seconds", "epoch_ms": "milliseconds", "epoch_us": "microse
 def _unit(profile: ColumnProfile) -> str:
     """Return the unit of epoch numbers when the evidence allows only one.
 
-    Values in one unit's range and none in another's; stray values such as 0 do not make a column ambiguous, they are
-    read in that unit like the rest.
+    Values in one unit's range and none in another's; stray values such as 0 do not make a column ambiguous,
+    they are read in that unit like the rest.
     """
     counts = {
         "epoch_s": profile.seconds,
@@ -302,10 +345,21 @@ def _unit(profile: ColumnProfile) -> str:
 def _forecast(cast: str, found: TargetColumn, profile: ColumnProfile, name: str, note: _Notes) -> None:
     """Say before the run what the profile already shows."""
     if cast == "text" and profile.numbers:
-        note("warning", "numbers_as_text", f"Numbers are stored as text in {found.name}.", name, profile.numbers)
+        note(
+            "warning",
+            "numbers_as_text",
+            f"Numbers are stored as text in {found.name}.",
+            name,
+            profile.numbers,
+        )
     if found.not_null and profile.nulls:
-        note("warning", "nulls_refused", f"NULLs do not fit {found.name} NOT NULL; their rows go to quarantine.", name,
-             profile.nulls)  # fmt: skip
+        note(
+            "warning",
+            "nulls_refused",
+            f"NULLs do not fit {found.name} NOT NULL; their rows go to quarantine.",
+            name,
+            profile.nulls,
+        )
     misfits = {
         "text": profile.blobs,
         "integer": profile.blobs,
@@ -319,14 +373,24 @@ def _forecast(cast: str, found: TargetColumn, profile: ColumnProfile, name: str,
         "bytea": profile.texts + profile.numbers,
     }.get(cast, 0)
     if misfits:
-        note("warning", "misfits", f"Values of another storage class do not fit {found.type.sql}; their rows go to "
-             "quarantine.", name, misfits)  # fmt: skip
+        note(
+            "warning",
+            "misfits",
+            f"Values of another storage class do not fit {found.type.sql}; their rows go to quarantine.",
+            name,
+            misfits,
+        )
 
 
 def _kept(source: str, target: TargetTable, keep: str, note: _Notes) -> list[ColumnPlan]:
     found = target.find(keep)
     if found is None or casts.default_name(found.type) != "text" or found.not_null:
-        note("error", "no_place", f"keep: {keep} must be a text column of {target.name} that takes NULL.", source)
+        note(
+            "error",
+            "no_place",
+            f"keep: {keep} must be a text column of {target.name} that takes NULL.",
+            source,
+        )
         return []
     return [ColumnPlan(source=source, target=keep, type=found.type, cast="uuid5_kept")]
 
@@ -357,22 +421,35 @@ def _check_columns(target: TargetTable, columns: list[ColumnPlan], note: _Notes)
     for column in target.columns:
         fills_itself = column.default or column.identity or column.generated
         if column.not_null and not fills_itself and column.name not in written:
-            note("error", "nothing_for", f"{target.name}.{column.name} is NOT NULL, and the source has nothing for it.")
+            note(
+                "error",
+                "nothing_for",
+                f"{target.name}.{column.name} is NOT NULL, and the source has nothing for it.",
+            )
     if not columns:
         note("error", "no_columns", f"No column of {target.name} would be filled.")
     if target.forced_rls:
-        note("error", "row_security", f"Row level security of {target.name} applies to this role: use the owner's "
-             "own role without FORCE, or one with BYPASSRLS.")  # fmt: skip
+        note(
+            "error",
+            "row_security",
+            f"Row level security of {target.name} applies to this role: use the owner's "
+            "own role without FORCE, or one with BYPASSRLS.",
+        )
 
 
 def _remarks(table: SourceTable, note: _Notes) -> None:
     for column in table.columns:
         if column.generated:
-            note("info", "generated_column", "A computed column moves as its values, without the formula.", column.name)
+            note(
+                "info",
+                "generated_column",
+                "A computed column moves as its values, without the formula.",
+                column.name,
+            )
 
 
 def _key(target: TargetTable, columns: list[ColumnPlan]) -> tuple[str, ...]:
-    """Return the first unique key that we fill ourselves and that cannot be NULL; the primary key comes first."""
+    """Return the first unique key that we fill and that cannot be NULL; the primary key comes first."""
     filled = {column.target for column in columns if column.cast != "uuid5_kept"}
     for unique in target.uniques:
         found = [target.find(name) for name in unique.columns]
@@ -419,16 +496,32 @@ def match_tables(
             rows = source.profile[table.name].rows
             skipped.append(SkippedTable(source.name, table.name, rows))
             findings.append(
-                Finding("info", "table_skipped", "The application does not move this table.", source.name, table.name,
-                        rows=rows)  # fmt: skip
+                Finding(
+                    "info",
+                    "table_skipped",
+                    "The application does not move this table.",
+                    source.name,
+                    table.name,
+                    rows=rows,
+                )
             )
             continue
-        wanted = [rule.target] if rule.target else [table.name, identifiers.lowered(table.name), identifiers.snake(table.name)]
+        wanted = (
+            [rule.target]
+            if rule.target
+            else [table.name, identifiers.lowered(table.name), identifiers.snake(table.name)]
+        )
         found = next((hit for name in wanted if (hit := target.find(name)) is not None), None)
         if found is None:
             findings.append(
-                Finding("error", "no_place", f"The table has no place in schema {target.schema}: name its target or say "
-                        "skip: true in application.yml.", source.name, table.name)  # fmt: skip
+                Finding(
+                    "error",
+                    "no_place",
+                    f"The table has no place in schema {target.schema}: name its target or say "
+                    "skip: true in application.yml.",
+                    source.name,
+                    table.name,
+                )
             )
             continue
         plan, remarks = table_plan(source, table, found, application)
@@ -441,10 +534,14 @@ def match_tables(
 def _unknown_columns(source: str, table: SourceTable, rule: Table) -> list[Finding]:
     present = {column.name for column in table.columns}
     return [
-        Finding("warning", "rule_without_column", f"application.yml has a rule for {table.name}.{name}, which is not "
-                "there.", source, table.name, name)  # fmt: skip
+        Finding(
+            "warning",
+            "rule_without_column",
+            f"application.yml has a rule for {table.name}.{name}, which is not there.",
+            source,
+            table.name,
+            name,
+        )
         for name in rule.columns
         if name not in present
     ]
-
-

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from howdah.casts.numeric import fits
 from howdah.catalog.model import SourceCatalog, SourceTable
 from howdah.discover import quoted
 
 # Raised whenever what is measured changes, so that a profile kept in the ledger is not misread.
 VERSION = 1
 
-# SQLite refuses more than 2,000 result columns and 1,000 LIKE/GLOB-sized expressions in one statement by default.
+# SQLite refuses more than 2,000 result columns and 1,000 LIKE/GLOB-sized expressions in one statement by
+# default.
 _COLUMNS_PER_QUERY = 40
 
 _DAY = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]"
@@ -34,8 +36,8 @@ class ColumnProfile:
     :ivar uuids: texts of 36 characters shaped like a UUID.
     :ivar seconds: numbers that are a moment between 1990 and 2100 as epoch seconds; ``milliseconds`` and
         ``microseconds`` likewise. The three ranges do not overlap.
-    :ivar cents: reals with more than ``scale`` decimals cannot enter numeric(p,s); here: how many numbers fit the
-        declared precision and scale, where the declaration has one.
+    :ivar cents: reals with more than ``scale`` decimals cannot enter numeric(p,s); here: how many numbers fit
+        the declared precision and scale, where the declaration has one.
     """
 
     name: str
@@ -89,7 +91,7 @@ Profile = dict[str, TableProfile]
 
 def measure(connection: sqlite3.Connection, catalog: SourceCatalog) -> Profile:
     """Read every value of every table once, inside SQLite, and count."""
-    connection.create_function("howdah_fits", 3, _fits, deterministic=True)
+    connection.create_function("howdah_fits", 3, fits, deterministic=True)
     connection.create_function("howdah_negative_zero", 1, _negative_zero, deterministic=True)
     return {table.name: _table(connection, table) for table in catalog.tables}
 
@@ -106,7 +108,10 @@ def _table(connection: sqlite3.Connection, table: SourceTable) -> TableProfile:
         for column in part:
             taken, values = values[: len(_MEASURED)], values[len(_MEASURED) :]
             facts = {name: value or 0 for name, value in zip(_MEASURED, taken, strict=True)}
-            facts["smallest"], facts["largest"] = taken[_MEASURED.index("smallest")], taken[_MEASURED.index("largest")]
+            facts["smallest"], facts["largest"] = (
+                taken[_MEASURED.index("smallest")],
+                taken[_MEASURED.index("largest")],
+            )
             profiles.append(ColumnProfile(name=column.name, rows=rows, **facts))
     return TableProfile(table=table.name, rows=rows, columns=tuple(profiles))
 
@@ -133,8 +138,9 @@ def _aggregates(c: str, declared: str) -> Iterator[str]:
     for factor in (1, 1_000, 1_000_000):
         yield f"sum({number} AND {c} >= {631152000 * factor} AND {c} < {4102444800 * factor})"
     precision, scale = declared_precision(declared)
-    yield f"sum(howdah_fits({c}, {precision}, {scale}))" if precision else "0"
-    yield f"sum(howdah_negative_zero({c}))" if "INT" not in declared.upper() else "0"
+    # Functions of ours see numbers only: text may be no UTF-8, which Python's sqlite3 cannot pass to them.
+    yield f"sum(CASE WHEN {number} THEN howdah_fits({c}, {precision}, {scale}) END)" if precision else "0"
+    yield f"sum(CASE WHEN typeof({c}) = 'real' THEN howdah_negative_zero({c}) END)"
 
 
 def _uuid_glob() -> str:
@@ -157,14 +163,8 @@ def declared_precision(declared: str) -> tuple[int, int]:
     return (precision, scale) if 0 < precision <= 1000 and scale <= precision else (0, 0)
 
 
-def _fits(value: Any, precision: int, scale: int) -> bool:
-    from howdah.casts.numeric import fits
-
-    return isinstance(value, int | float) and fits(value, precision, scale)
-
-
-def _negative_zero(value: Any) -> bool:
-    return isinstance(value, float) and value == 0 and str(value) == "-0.0"
+def _negative_zero(value: float) -> bool:
+    return value == 0 and str(value) == "-0.0"
 
 
 def to_json(profile: Profile) -> dict[str, Any]:
@@ -176,7 +176,9 @@ def to_json(profile: Profile) -> dict[str, Any]:
             {
                 "table": table.table,
                 "rows": table.rows,
-                "columns": [asdict(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
+                "columns": [
+                    asdict(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns
+                ],
             }
             for table in profile.values()
         ],
@@ -191,7 +193,9 @@ def from_json(value: dict[str, Any] | None) -> Profile | None:
         table["table"]: TableProfile(
             table["table"],
             table["rows"],
-            tuple(ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}) for c in table["columns"]),
+            tuple(
+                ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}) for c in table["columns"]
+            ),
         )
         for table in value["tables"]
     }

@@ -21,8 +21,8 @@ CHUNK = 10_000
 def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[int, Row]]:
     """Yield (locator, values) for every row.
 
-    The locator is the rowid; for WITHOUT ROWID tables (and where columns shadow every name of the rowid) it is the
-    row's position, from 1, in the order of the key.
+    The locator is the rowid; for WITHOUT ROWID tables (and where columns shadow every name of the rowid) it
+    is the row's position, from 1, in the order of the key.
     """
     columns = ", ".join(quoted(column.name) for column in table.columns)
     name = quoted(table.name)
@@ -61,8 +61,8 @@ def row_digest(row: Row) -> bytes:
 
 
 def _bytes(row: Row) -> bytes:
-    # ascii() of a tuple of None, int, float, str and bytes is one to one: literals of different types look different,
-    # floats print shortest-exact, strings are quoted and escaped.
+    # ascii() of a tuple of None, int, float, str and bytes is one to one: literals of different types look
+    # different, floats print shortest-exact, strings are quoted and escaped.
     return ascii(row).encode("ascii")
 
 
@@ -120,10 +120,12 @@ def content_digest(connection: sqlite3.Connection, table: SourceTable) -> str:
 def tagged(row: Row, table: SourceTable) -> str:
     """Return a whole row as JSON that PostgreSQL's jsonb can hold, storage classes kept.
 
-    Integers, plain text and NULL stand for themselves; ``{"real": "1.5"}``, ``{"blob": "00ff"}`` and, for text that
-    holds NUL or is no UTF-8, ``{"text_hex": "6100"}``.
+    Integers, plain text and NULL stand for themselves; ``{"real": "1.5"}``, ``{"blob": "00ff"}`` and, for
+    text that holds NUL or is no UTF-8, ``{"text_hex": "6100"}``.
     """
-    return json.dumps({_safe(column.name): _tag(value) for column, value in zip(table.columns, row, strict=True)})
+    return json.dumps(
+        {_safe(column.name): _tag(value) for column, value in zip(table.columns, row, strict=True)}
+    )
 
 
 def key_of(locator: int, row: Row, table: SourceTable) -> str:

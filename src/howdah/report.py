@@ -89,7 +89,8 @@ class TableReport:
 class Difference:
     """One row on which the snapshot and PostgreSQL disagree.
 
-    :ivar kind: ``missing`` (not in the target), ``different``, ``doubled`` or ``left_over`` (ours, gone from the source).
+    :ivar kind: ``missing`` (not in the target), ``different``, ``doubled`` or ``left_over`` (ours, gone from
+        the source).
     :ivar key: where it is, readable.
     :ivar columns: target columns that differ.
     """

@@ -90,12 +90,11 @@ def prove(connection: psycopg.Connection[Any]) -> Proof:
     errors = [
         f"{row[0]} line {row[1]}: {row[2]}"
         for row in connection.execute(
-            "SELECT 'pg_hba.conf', line_number, error FROM pg_catalog.pg_hba_file_rules WHERE error IS NOT NULL"
-            " UNION ALL"
-            " SELECT 'pg_ident.conf', line_number, error FROM pg_catalog.pg_ident_file_mappings WHERE error IS NOT NULL"
-            " UNION ALL"
-            " SELECT sourcefile, sourceline, name || ': ' || error FROM pg_catalog.pg_file_settings"
-            " WHERE error IS NOT NULL AND error <> 'setting could not be applied'"
+            "SELECT 'pg_hba.conf', line_number, error FROM pg_catalog.pg_hba_file_rules WHERE error IS NOT"
+            " NULL UNION ALL SELECT 'pg_ident.conf', line_number, error FROM"
+            " pg_catalog.pg_ident_file_mappings WHERE error IS NOT NULL UNION ALL SELECT sourcefile,"
+            " sourceline, name || ': ' || error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL AND"
+            " error <> 'setting could not be applied'"
         ).fetchall()
     ]
     pending = connection.execute(

@@ -26,8 +26,8 @@ class Snapshot:
 
     :ivar path: the copy; a plain file without a WAL.
     :ivar size: bytes of the copy.
-    :ivar sha256: digest of the copy's bytes. The backup API writes the same bytes for an unchanged source; a changed
-        digest only means "look closer", as VACUUM or another SQLite version changes bytes and no row.
+    :ivar sha256: digest of the copy's bytes. The backup API writes the same bytes for an unchanged source; a
+        changed digest only means "look closer", as VACUUM or another SQLite version changes bytes and no row.
     """
 
     source: SourceFile
@@ -67,7 +67,8 @@ def check_space(sources: tuple[SourceFile, ...], folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SourceError(
-            f"The snapshots need {needed / 1e6:,.0f} MB in {folder.parent}, and {free / 1e6:,.0f} MB are free.",
+            f"The snapshots need {needed / 1e6:,.0f} MB in {folder.parent}, and {free / 1e6:,.0f} MB are"
+            " free.",
             "Set TMPDIR to a folder with room.",
         )
 
@@ -93,7 +94,8 @@ def take(source: SourceFile, folder: Path) -> Snapshot:
             ) from error
         raise SourceError(
             f"{source.path} cannot be read: {text}.",
-            "A database in WAL mode on a read-only file system must be copied, with its -wal file, to a writable one.",
+            "A database in WAL mode on a read-only file system must be copied, with its -wal file, to a"
+            " writable one.",
         ) from error
     except sqlite3.DatabaseError as error:
         problem = str(error)
@@ -107,8 +109,12 @@ def take(source: SourceFile, folder: Path) -> Snapshot:
 
 def _copy(source: Path, target: Path) -> None:
     uri = f"{source.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as reader, closing(sqlite3.connect(target)) as writer:
-        # One read transaction around the copy: otherwise the backup starts over at each commit of a busy writer.
+    with (
+        closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as reader,
+        closing(sqlite3.connect(target)) as writer,
+    ):
+        # One read transaction around the copy: otherwise the backup starts over at each commit of a busy
+        # writer.
         reader.isolation_level = None
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -116,7 +122,8 @@ def _copy(source: Path, target: Path) -> None:
         reader.backup(writer, pages=-1)
         reader.execute("ROLLBACK")
     with closing(sqlite3.connect(target)) as copy:
-        # The copy of a WAL database is marked as WAL; made plain, it can be opened immutable, without side files.
+        # The copy of a WAL database is marked as WAL; made plain, it can be opened immutable, without side
+        # files.
         copy.execute("PRAGMA journal_mode = DELETE")
     target.chmod(0o600)
 
@@ -129,7 +136,8 @@ def _quick_check(path: Path) -> str:
 
 
 def _harmful(lines: list[str]) -> list[str]:
-    # quick_check also reports broken CHECK and NOT NULL constraints: that is dirt in rows, which quarantine is for.
+    # quick_check also reports broken CHECK and NOT NULL constraints: that is dirt in rows, which quarantine
+    # is for.
     dirt = ("NULL value in", "CHECK constraint failed in", "non-", "NUMERIC value in", "TEXT value in")
     return [" ".join(line.split()) for line in lines if line != "ok" and not line.startswith(dirt)]
 

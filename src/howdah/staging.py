@@ -78,8 +78,10 @@ def stage(
     """
     name, owned = f"pg_temp._howdah_stage_{number}", f"pg_temp._howdah_owned_{number}"
     columns = ", ".join(f"{quoted(column.target)} {column.type.sql}" for column in plan.columns)
-    execute(connection, f"CREATE TEMP TABLE _howdah_stage_{number} ({LOCATOR} bigint, {CHUNK} int, "
-        f"{SHARED} boolean NOT NULL DEFAULT false, {columns}) ON COMMIT DROP"
+    execute(
+        connection,
+        f"CREATE TEMP TABLE _howdah_stage_{number} ({LOCATOR} bigint, {CHUNK} int, "
+        f"{SHARED} boolean NOT NULL DEFAULT false, {columns}) ON COMMIT DROP",
     )
     names = ", ".join([LOCATOR, CHUNK, *(quoted(column.target) for column in plan.columns)])
     sender = _Sender(connection, f"COPY {name} ({names}) FROM STDIN")
@@ -102,7 +104,8 @@ def stage(
     step(done)
     content = digest.finish()
     if done > 1000:
-        # Temporary tables are invisible to autovacuum; without statistics the joins below would be nested loops.
+        # Temporary tables are invisible to autovacuum; without statistics the joins below would be nested
+        # loops.
         execute(connection, f"ANALYZE {name}")
     return Stage(
         plan=plan,
@@ -149,7 +152,9 @@ class _Sender:
                 locator = batch[0][0]
                 assert isinstance(locator, int)  # noqa: S101 - put there by add()
                 column = error.diag.column_name or ""
-                self.rejects.append(Reject(locator, column, "server_refused", f"PostgreSQL refused it: {message}"))
+                self.rejects.append(
+                    Reject(locator, column, "server_refused", f"PostgreSQL refused it: {message}")
+                )
                 return
             middle = len(batch) // 2
             self._send(batch[:middle])

@@ -133,18 +133,27 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
 def _judge(page: Status, problems: list[str]) -> Status:
     """Add what the figures say to what did not answer."""
     if page.server and page.server.checksum_failures:
-        problems.append(f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup.")
+        problems.append(
+            f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup."
+        )
     if page.archive and page.archive.failing:
-        problems.append("WAL archiving fails: a restore would miss the newest changes. Try howdah backup --check.")
+        problems.append(
+            "WAL archiving fails: a restore would miss the newest changes. Try howdah backup --check."
+        )
     if page.server and page.backup is None:
         problems.append("There is no good backup. Take one: howdah backup.")
     if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
         problems.append(f"The last backup is {page.backup.age // 3600} hours old. Take one: howdah backup.")
     problems += [
-        f"{pool.waiting} clients wait for a connection to {pool.database}." for pool in page.pools if pool.waiting
+        f"{pool.waiting} clients wait for a connection to {pool.database}."
+        for pool in page.pools
+        if pool.waiting
     ]
-    problems += [f"{app.name}: the last migration ended {app.verdict}." for app in page.applications
-                 if app.verdict not in ("verified", "never")]  # fmt: skip
+    problems += [
+        f"{app.name}: the last migration ended {app.verdict}."
+        for app in page.applications
+        if app.verdict not in ("verified", "never")
+    ]
     return Status(**{**vars(page), "problems": tuple(problems)})
 
 
@@ -184,7 +193,8 @@ def _pools(instance: Instance) -> tuple[PoolStatus, ...]:
     answer = run_in(instance.pooler.container, [*console, "--dbname=pgbouncer", "--command=SHOW POOLS"])
     if answer.code != 0:
         raise HowdahError(
-            f"The pooler does not answer: {answer.last_line}.", f"See docker logs {instance.pooler.container}."
+            f"The pooler does not answer: {answer.last_line}.",
+            f"See docker logs {instance.pooler.container}.",
         )
     return tuple(
         PoolStatus(

@@ -35,8 +35,8 @@ class Choice:
 def choose(column: SourceColumn, profile: ColumnProfile) -> Choice:
     """Return the PostgreSQL type for a column, so that its values fit it unchanged wherever they agree.
 
-    The declaration leads; where most values contradict it the evidence does. A minority that does not fit is left
-    to quarantine: the type of a whole column is not decided by a few bad rows.
+    The declaration leads; where most values contradict it the evidence does. A minority that does not fit is
+    left to quarantine: the type of a whole column is not decided by a few bad rows.
     """
     declared = column.declared.upper()
     word = re.sub(r"\(.*", "", declared).strip()
@@ -91,7 +91,7 @@ def _mostly(count: int, profile: ColumnProfile) -> bool:
 def _boolean(word: str, _: str, profile: ColumnProfile) -> Choice | None:
     if word not in ("BOOL", "BOOLEAN"):
         return None
-    if _mostly(profile.truths, profile) or _mostly(profile.texts, profile) and profile.longest <= 5:
+    if _mostly(profile.truths, profile) or (_mostly(profile.texts, profile) and profile.longest <= 5):
         return Choice(BOOLEAN)
     return None
 
@@ -130,9 +130,14 @@ def _exact(word: str, declared: str, profile: ColumnProfile) -> Choice | None:
         return _evidence(profile)
     precision, scale = declared_precision(declared)
     if precision and profile.cents == profile.numbers:
-        return Choice(TargetType("numeric", f"numeric({precision},{scale})", precision=precision, scale=scale))
+        return Choice(
+            TargetType("numeric", f"numeric({precision},{scale})", precision=precision, scale=scale)
+        )
     if precision:
-        return Choice(NUMERIC, f"{profile.numbers - profile.cents} numbers exceed {declared}, so it is numeric without limits")
+        return Choice(
+            NUMERIC,
+            f"{profile.numbers - profile.cents} numbers exceed {declared}, so it is numeric without limits",
+        )
     return Choice(NUMERIC)
 
 
@@ -156,7 +161,7 @@ def _text(declared: str, profile: ColumnProfile) -> Choice:
 
 
 def _evidence(profile: ColumnProfile) -> Choice:
-    """Return the type that the values alone suggest, for a column whose declaration says little or the wrong thing."""
+    """Return the type that the values suggest, where the declaration says little or the wrong thing."""
     if profile.blobs * 2 > profile.filled:
         return Choice(BYTEA, "decided by its values")
     if profile.texts:

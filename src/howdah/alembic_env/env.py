@@ -1,4 +1,4 @@
-"""Alembic's environment, entered only from :mod:`howdah.create`, which brings the connection and owns the transaction."""
+"""Alembic's environment; entered only from :mod:`howdah.create`, which owns connection and transaction."""
 
 from __future__ import annotations
 

@@ -35,7 +35,17 @@ _FITS = {
     **dict.fromkeys(("epoch_s", "epoch_ms", "epoch_us", "text_utc"), ("timestamptz", "timestamp", "date")),
 }
 
-NAMES = frozenset(_FITS) | {"text", "integer", "float", "numeric", "boolean", "json", "moment", "time", "bytea"}
+NAMES = frozenset(_FITS) | {
+    "text",
+    "integer",
+    "float",
+    "numeric",
+    "boolean",
+    "json",
+    "moment",
+    "time",
+    "bytea",
+}
 """The names that ``cast:`` in application.yml may hold."""
 
 
@@ -54,7 +64,8 @@ def suits(name: str, target: TargetType) -> bool:
 def build(name: str, target: TargetType, options: Mapping[str, str], notes: list[int]) -> Cast:
     """Return the cast of that name to a type.
 
-    :param options: ``namespace`` for ``uuid5``; ``unit`` (``epoch_s``…) for ``moment`` when the profile decided it.
+    :param options: ``namespace`` for ``uuid5``; ``unit`` (``epoch_s``…) for ``moment`` when the profile
+        decided it.
     :param notes: one counter, raised by casts that map values (``uuid5``).
     :raises KeyError: for an unknown name.
     """

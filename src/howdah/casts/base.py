@@ -8,14 +8,15 @@ SqliteValue = int | float | str | bytes
 """A value that is not NULL, as Python's sqlite3 reads it; text that is no UTF-8 carries surrogate escapes."""
 
 Cast = Callable[[SqliteValue], str | None]
-"""Returns the text that PostgreSQL's input function takes, ``None`` for NULL, or raises :class:`CastError`."""
+"""Returns PostgreSQL's text of the value, ``None`` for NULL, or raises :class:`CastError`."""
 
 
 class CastError(ValueError):
     """A value that does not fit, so its row goes to quarantine.
 
     :param code: machine word for the reason, stable between versions.
-    :param reason: one sentence for a person; it names no value, as reports leave the house and data should not.
+    :param reason: one sentence for a person; it names no value, as reports leave the house and data should
+        not.
     """
 
     def __init__(self, code: str, reason: str) -> None:
@@ -35,4 +36,6 @@ def storage_class(value: SqliteValue) -> str:
 
 def mismatch(value: SqliteValue, wanted: str) -> CastError:
     """Return the error for a value of the wrong storage class."""
-    return CastError("storage_class", f"A value of storage class {storage_class(value)} stands where {wanted} belongs.")
+    return CastError(
+        "storage_class", f"A value of storage class {storage_class(value)} stands where {wanted} belongs."
+    )

@@ -38,13 +38,16 @@ def document(target: TargetType) -> Cast:
 def check(text: str, binary: bool) -> None:
     """Refuse a document that PostgreSQL would refuse or change.
 
-    :raises CastError: invalid, not a JSON number, a NUL or a lone surrogate in a string, a key twice, too deep.
+    :raises CastError: invalid, not a JSON number, a NUL or a lone surrogate in a string, a key twice, too
+        deep.
     """
     try:
         _strings(_DECODER.decode(text), binary)
     except _DuplicateKeyError:
         if binary:
-            raise CastError("json_duplicate_key", "The document has the same key twice; jsonb would drop one.") from None
+            raise CastError(
+                "json_duplicate_key", "The document has the same key twice; jsonb would drop one."
+            ) from None
         _strings(_LENIENT.decode(text), binary)
     except RecursionError:
         raise CastError("json_too_deep", "The document is nested too deeply.") from None
@@ -62,7 +65,9 @@ def _strings(value: Any, binary: bool) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise CastError("json_surrogate", "A string in the document holds half a surrogate pair.") from None
+                raise CastError(
+                    "json_surrogate", "A string in the document holds half a surrogate pair."
+                ) from None
     elif isinstance(value, dict):
         for key, item in value.items():
             _strings(key, binary)

@@ -16,7 +16,7 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1
 
 
 def integer(target: TargetType) -> Cast:
-    """Return the cast to int2, int4 or int8: integers, reals without a fraction, and text that spells an integer."""
+    """Return the cast to int2, int4 or int8: of integers, whole reals, and text that spells an integer."""
     bound = _RANGES[target.name]
 
     def cast(value: SqliteValue) -> str:
@@ -45,7 +45,8 @@ def integer(target: TargetType) -> Cast:
 def numeric(target: TargetType) -> Cast:
     """Return the cast to numeric or numeric(p,s), without rounding.
 
-    A REAL stands for the shortest decimal that reads back as it: 0.1 is 0.1, not its 55-digit binary expansion.
+    A REAL stands for the shortest decimal that reads back as it: 0.1 is 0.1, not its 55-digit binary
+    expansion.
     """
 
     def cast(value: SqliteValue) -> str:
@@ -84,7 +85,9 @@ def _within(number: Decimal, precision: int, scale: int) -> bool:
 
 def fits(value: int | float, precision: int, scale: int) -> bool:
     """Return whether a number enters numeric(precision, scale) without rounding."""
-    return not (isinstance(value, float) and math.isinf(value)) and _within(Decimal(repr(value)), precision, scale)
+    return not (isinstance(value, float) and math.isinf(value)) and _within(
+        Decimal(repr(value)), precision, scale
+    )
 
 
 def inexact(target: TargetType) -> Cast:

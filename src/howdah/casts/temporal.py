@@ -29,8 +29,8 @@ _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 def moment(target: TargetType, unit: str, utc: bool) -> Cast:
     """Return the cast to timestamptz, timestamp or date.
 
-    Text without a zone is UTC when the target is timestamptz. Text with a zone does not fit timestamp, unless the
-    application says ``text_utc``: then it is converted to UTC.
+    Text without a zone is UTC when the target is timestamptz. Text with a zone does not fit timestamp, unless
+    the application says ``text_utc``: then it is converted to UTC.
 
     :param unit: ``epoch_s``, ``epoch_ms``, ``epoch_us``, or empty when the unit of numbers is not known.
     :param utc: the application says that moments are to be stored as UTC.
@@ -65,7 +65,11 @@ def moment(target: TargetType, unit: str, utc: bool) -> Cast:
     def written(local: datetime, zone: str) -> str:
         offset = zone_offset(zone)
         if kind == "date":
-            if zone and not (utc or unit) or (local - offset if zone else local).time() != datetime.min.time():
+            if (
+                (zone
+                and not (utc or unit))
+                or (local - offset if zone else local).time() != datetime.min.time()
+            ):
                 raise CastError("time_lost", "The value has a time of day, and the column holds days.")
             return (local - offset).date().isoformat()
         if local.microsecond % 10 ** (6 - digits):
@@ -117,11 +121,11 @@ def combine(day: date, text: str) -> datetime:
     clock, _, fraction = text.partition(".")
     if fraction[6:].strip("0"):
         raise CastError("sub_microsecond", "The value is finer than a microsecond.")
-    hour, minute, *second = (int(part) for part in clock.split(":"))
+    hour, minute, *rest = (int(part) for part in clock.split(":"))
+    second = rest[0] if rest else 0
+    micro = int(fraction[:6].ljust(6, "0"))
     try:
-        return datetime(
-            day.year, day.month, day.day, hour, minute, *second, microsecond=int(fraction[:6].ljust(6, "0"))
-        ) if second else datetime(day.year, day.month, day.day, hour, minute)
+        return datetime(day.year, day.month, day.day, hour, minute, second, micro)
     except ValueError:
         raise CastError("not_temporal", "There is no such time of day.") from None
 
@@ -153,5 +157,3 @@ def from_epoch(number: Decimal, factor: int) -> datetime:
     if not _FIRST <= micros <= _LAST:
         raise CastError("out_of_range", "The moment is outside the years 1 to 9999.")
     return _EPOCH + timedelta(microseconds=int(micros))
-
-

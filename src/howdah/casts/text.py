@@ -9,8 +9,8 @@ from howdah.catalog.model import TargetType
 def text(target: TargetType) -> Cast:
     """Return the cast to a text type.
 
-    Numbers become their shortest exact decimal text; that is how SQLite itself would compare them as text, and the
-    plan has a finding that says so. BLOBs, NUL characters and invalid UTF-8 do not fit.
+    Numbers become their shortest exact decimal text; that is how SQLite itself would compare them as text,
+    and the plan has a finding that says so. BLOBs, NUL characters and invalid UTF-8 do not fit.
     """
     limit = target.length
     padded = target.name == "bpchar"

@@ -8,8 +8,11 @@ from uuid import UUID, uuid5
 from howdah.casts.base import Cast, CastError, SqliteValue, mismatch
 from howdah.casts.text import clean
 
-# What PostgreSQL's uuid_in takes: hexadecimal digits, a hyphen allowed after each group of four, braces around.
-_ACCEPTED = re.compile(r"\{(?P<braced>[0-9a-f]{4}(?:-?[0-9a-f]{4}){7})\}|(?P<plain>[0-9a-f]{4}(?:-?[0-9a-f]{4}){7})", re.I | re.A)
+# What PostgreSQL's uuid_in takes: hexadecimal digits, a hyphen allowed after each group of four, braces
+# around.
+_ACCEPTED = re.compile(
+    r"\{(?P<braced>[0-9a-f]{4}(?:-?[0-9a-f]{4}){7})\}|(?P<plain>[0-9a-f]{4}(?:-?[0-9a-f]{4}){7})", re.I | re.A
+)
 
 
 def parse(text: str) -> str | None:
@@ -30,7 +33,8 @@ def parse(text: str) -> str | None:
 def strict(value: SqliteValue) -> str:
     """Cast text that is a UUID; nothing else.
 
-    A column declared ``UUID`` has NUMERIC affinity: some UUIDs were stored as numbers, and their text is gone.
+    A column declared ``UUID`` has NUMERIC affinity: some UUIDs were stored as numbers, and their text is
+    gone.
     """
     if not isinstance(value, str):
         raise mismatch(value, "a UUID")
@@ -41,7 +45,7 @@ def strict(value: SqliteValue) -> str:
 
 
 def blob(value: SqliteValue) -> str:
-    """Cast a BLOB of 16 bytes (big-endian), or text that is a UUID. Opt-in: the byte order is the caller's word."""
+    """Cast a BLOB of 16 bytes, or text that is a UUID. Opt-in: big-endian is the caller's word."""
     if isinstance(value, bytes):
         if len(value) != 16:
             raise CastError("not_uuid", f"The BLOB has {len(value)} bytes, and a UUID has 16.")

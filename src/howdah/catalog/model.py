@@ -46,7 +46,8 @@ class SourceIndex:
 class SourceForeignKey:
     """A declared foreign key; SQLite may never have enforced it.
 
-    :ivar parent_columns: resolved to the parent's primary key where the declaration names none; empty if unknown.
+    :ivar parent_columns: resolved to the parent's primary key where the declaration names none; empty if
+        unknown.
     """
 
     columns: tuple[str, ...]
@@ -60,7 +61,8 @@ class SourceForeignKey:
 class SourceTable:
     """An ordinary SQLite table.
 
-    :ivar rowid: a name by which the rowid can be selected; empty for WITHOUT ROWID tables and where columns shadow it.
+    :ivar rowid: a name by which the rowid can be selected; empty for WITHOUT ROWID tables and where columns
+        shadow it.
     :ivar rowid_alias: the INTEGER PRIMARY KEY column, or empty.
     :ivar sequence: high-water mark of AUTOINCREMENT, or ``None``.
     """
@@ -104,7 +106,8 @@ class SourceCatalog:
 class TargetType:
     """A PostgreSQL type, reduced to what casts and checks need.
 
-    :ivar name: internal name of the base type (``int8``, ``varchar``, ``timestamptz``…); of a domain, the base's.
+    :ivar name: internal name of the base type (``int8``, ``varchar``, ``timestamptz``…); of a domain, the
+        base's.
     :ivar sql: how to write it in SQL, e.g. ``character varying(160)``.
     :ivar kind: ``b`` base, ``e`` enum, ``d`` domain, as in ``pg_type.typtype``.
     :ivar length: characters of varchar(n) and char(n).

@@ -21,7 +21,8 @@ from howdah.catalog.model import (
 from howdah.discover import quoted
 from howdah.errors import SourceError
 
-# PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's column.
+# PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's
+# column.
 _GENERATED = (2, 3)
 
 
@@ -29,7 +30,8 @@ _GENERATED = (2, 3)
 def open_snapshot(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a snapshot for reading.
 
-    Text that is no UTF-8 is kept with surrogate escapes: nothing is lost, and casts can tell it from good text.
+    Text that is no UTF-8 is kept with surrogate escapes: nothing is lost, and casts can tell it from good
+    text.
     """
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
     connection.text_factory = _text
@@ -53,7 +55,9 @@ def read(path: Path) -> SourceCatalog:
         try:
             return _read(connection)
         except sqlite3.DatabaseError as error:
-            raise SourceError(f"The schema of {path} cannot be read: {error}.", "Try: sqlite3 FILE .schema") from error
+            raise SourceError(
+                f"The schema of {path} cannot be read: {error}.", "Try: sqlite3 FILE .schema"
+            ) from error
 
 
 def _read(connection: sqlite3.Connection) -> SourceCatalog:
@@ -128,9 +132,13 @@ def _table(
 
 
 def _rowid_alias(
-    columns: tuple[SourceColumn, ...], key: tuple[str, ...], indexes: tuple[SourceIndex, ...], without_rowid: bool
+    columns: tuple[SourceColumn, ...],
+    key: tuple[str, ...],
+    indexes: tuple[SourceIndex, ...],
+    without_rowid: bool,
 ) -> str:
-    # "INTEGER PRIMARY KEY" aliases the rowid, "INTEGER PRIMARY KEY DESC" (and INT) do not: those have an index.
+    # "INTEGER PRIMARY KEY" aliases the rowid, "INTEGER PRIMARY KEY DESC" (and INT) do not: those have an
+    # index.
     if without_rowid or len(key) != 1 or any(index.origin == "pk" for index in indexes):
         return ""
     column = next(column for column in columns if column.key_position)
@@ -141,7 +149,9 @@ def _indexes(
     connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str, str], str]
 ) -> tuple[SourceIndex, ...]:
     found = []
-    for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
+    for _, name, unique, origin, partial in connection.execute(
+        f"PRAGMA index_list({quoted(table)})"
+    ).fetchall():
         parts = [row for row in connection.execute(f"PRAGMA index_xinfo({quoted(name)})") if row[5]]
         found.append(
             SourceIndex(
@@ -186,9 +196,11 @@ def _with_parent_keys(tables: list[SourceTable]) -> tuple[SourceTable, ...]:
         replace(
             table,
             foreign_keys=tuple(
-                key
-                if key.parent_columns or key.parent.lower() not in by_name
-                else replace(key, parent_columns=by_name[key.parent.lower()].primary_key)
+                (
+                    key
+                    if key.parent_columns or key.parent.lower() not in by_name
+                    else replace(key, parent_columns=by_name[key.parent.lower()].primary_key)
+                )
                 for key in table.foreign_keys
             ),
         )

@@ -29,7 +29,7 @@ class _Verbs(click.Group):
             fail(error)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001 - the last line of defence: a person gets a sentence
+        except Exception as error:
             if ctx.params.get("debug"):
                 raise
             first = (str(error).splitlines() or [""])[0]
@@ -48,8 +48,10 @@ def fail(error: HowdahError) -> None:
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="howdah")
-@click.option("--debug", is_flag=True, default=lambda: bool(os.environ.get("HOWDAH_DEBUG")), help="Show tracebacks.")
-def main(debug: bool) -> None:  # noqa: ARG001 - read from the context by _Verbs
+@click.option(
+    "--debug", is_flag=True, default=lambda: bool(os.environ.get("HOWDAH_DEBUG")), help="Show tracebacks."
+)
+def main(debug: bool) -> None:
     """Move SQLite databases into PostgreSQL, every row accounted for and verified."""
 
 

@@ -13,9 +13,17 @@ from howdah.cli import show
 
 
 @click.command()
-@click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
-@click.option("--type", "kind", type=click.Choice(["auto", *engine.KINDS]), default="auto", show_default=True,
-              help="auto: full where there is none yet, else differential.")  # fmt: skip
+@click.option(
+    "--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one)."
+)
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["auto", *engine.KINDS]),
+    default="auto",
+    show_default=True,
+    help="auto: full where there is none yet, else differential.",
+)
 @click.option("--check", is_flag=True, help="Only check that a WAL segment reaches the repository.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:

@@ -63,8 +63,15 @@ def _print(found: list[engine.FileFacts], damaged: list[SourceError]) -> None:
     table.add_column("journal")
     table.add_column("sha256")
     for item in found:
-        table.add_row(str(item.path), f"{len(item.tables)} tables", f"{sum(n for _, n in item.tables):,}",
-                      show.size(item.size), item.journal_mode, item.sha256[:12], style="bold")  # fmt: skip
+        table.add_row(
+            str(item.path),
+            f"{len(item.tables)} tables",
+            f"{sum(n for _, n in item.tables):,}",
+            show.size(item.size),
+            item.journal_mode,
+            item.sha256[:12],
+            style="bold",
+        )
         for name, rows in item.tables:
             table.add_row("", name, f"{rows:,}", "", "", "")
     out.print(table)

@@ -16,13 +16,25 @@ from howdah.report import render_html, write_text
 
 @click.command()
 @request_options
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Tables loaded at the same time.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Tables loaded at the same time."
+)
 @click.option("--report", type=PATH, metavar="FILE", help="Write the report as JSON.")
 @click.option("--html", type=PATH, metavar="FILE", help="Write the report as one HTML page.")
-@click.option("--max-quarantined", type=click.IntRange(min=0), metavar="N", help="Stop before more rows than N go to quarantine.")
+@click.option(
+    "--max-quarantined",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Stop before more rows than N go to quarantine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a summary.")
 def migrate(
-    jobs: int, report: Path | None, html: Path | None, max_quarantined: int | None, as_json: bool, **options: Any
+    jobs: int,
+    report: Path | None,
+    html: Path | None,
+    max_quarantined: int | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Move every row into PostgreSQL and verify it; safe to run again at any time.
 

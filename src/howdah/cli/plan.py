@@ -15,6 +15,7 @@ from howdah.cli import show
 from howdah.cli.options import PATH, request, request_options
 from howdah.errors import ConfigurationError
 from howdah.findings import errors
+from howdah.plan import Plan
 from howdah.report import write_text
 
 
@@ -33,10 +34,12 @@ def plan(as_json: bool, report: Path | None, **options: Any) -> None:
         _print(made, report)
     found = errors(made.findings)
     if found:
-        raise ConfigurationError(f"The plan has {len(found)} errors; migrate would refuse it.", "Correct them, then plan again.")
+        raise ConfigurationError(
+            f"The plan has {len(found)} errors; migrate would refuse it.", "Correct them, then plan again."
+        )
 
 
-def _print(made: pipeline.Plan, report: Path | None) -> None:
+def _print(made: Plan, report: Path | None) -> None:
     out = show.console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in ("source", "table", "column", "target", "type", "cast"):
@@ -44,8 +47,16 @@ def _print(made: pipeline.Plan, report: Path | None) -> None:
     table.add_column("rows", justify="right")
     for item in made.tables:
         due = "" if item.identity in made.pending_tables else " (unchanged)"
-        table.add_row(item.source, item.table.name, "", f"{item.target.schema}.{item.target.name}{due}", "", "",
-                      f"{item.rows:,}", style="bold")  # fmt: skip
+        table.add_row(
+            item.source,
+            item.table.name,
+            "",
+            f"{item.target.schema}.{item.target.name}{due}",
+            "",
+            "",
+            f"{item.rows:,}",
+            style="bold",
+        )
         for column in item.columns:
             source = column.source or Text("(constant)", style="dim")
             table.add_row("", "", source, column.target, column.type.sql, column.cast, "")
@@ -58,8 +69,12 @@ def _print(made: pipeline.Plan, report: Path | None) -> None:
     schema = f"; the schema needs {len(made.statements)} {word}" if made.statements else ""
     verdict = "PENDING" if made.pending else "UP TO DATE"
     count = len(made.pending_tables)
-    out.print(Text.assemble((verdict, "bold yellow" if made.pending else "bold green"),
-                            f"  {count} of {len(made.tables)} tables to load{schema}."))  # fmt: skip
+    out.print(
+        Text.assemble(
+            (verdict, "bold yellow" if made.pending else "bold green"),
+            f"  {count} of {len(made.tables)} tables to load{schema}.",
+        )
+    )
     if report:
         out.print(f"report: {report}")
     if made.pending and not errors(made.findings):

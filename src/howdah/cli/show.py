@@ -49,14 +49,18 @@ def size(count: int) -> str:
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """Give a progress callable: a live bar in a terminal, a line every few seconds in a log, nothing when quiet."""
+    """Give a progress callable: a live bar in a terminal, lines in a log, nothing when quiet."""
     if quiet:
         yield None
     elif sys.stderr.isatty():
         with Progress(
-            TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-            console=Console(stderr=True), transient=True,
-        ) as bar:  # fmt: skip
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        ) as bar:
             tasks: dict[str, Any] = {}
 
             def live(table: str, done: int, total: int) -> None:
@@ -86,11 +90,18 @@ def findings(out: Console, found: tuple[Finding, ...]) -> None:
             continue
         where = ".".join(part for part in (item.table, item.column) if part)
         rows = f" ({item.rows:,} rows)" if item.rows else ""
-        line = Text.assemble((f"{item.severity:>8} ", _STYLES[item.severity]), (f"{where}: " if where else "", "bold"))
+        line = Text.assemble(
+            (f"{item.severity:>8} ", _STYLES[item.severity]), (f"{where}: " if where else "", "bold")
+        )
         out.print(line + Text(item.message + rows))
     for code, count in shown.items():
         if count > _LISTED:
-            out.print(Text(f"         … and {count - _LISTED} more of kind {code}; the report has them all", style="dim"))
+            out.print(
+                Text(
+                    f"         … and {count - _LISTED} more of kind {code}; the report has them all",
+                    style="dim",
+                )
+            )
 
 
 def summary(report: Report, written: list[str]) -> None:
@@ -111,7 +122,9 @@ def summary(report: Report, written: list[str]) -> None:
     findings(out, report.findings)
     for difference in report.differences:
         columns = f" in {', '.join(difference.columns)}" if difference.columns else ""
-        out.print(Text(f"    DIFF {difference.target} {difference.key}: {difference.kind}{columns}", style="red"))
+        out.print(
+            Text(f"    DIFF {difference.target} {difference.key}: {difference.kind}{columns}", style="red")
+        )
     if report.findings or report.differences:
         out.print()
     where = f"{report.target.database}.{report.target.schema} on PostgreSQL {report.target.server_version}"

@@ -12,7 +12,9 @@ from howdah.cli import show
 
 
 @click.command()
-@click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
+@click.option(
+    "--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one)."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the page.")
 def status(where: str | None, as_json: bool) -> None:
     """Show server, pools, backups and migrations at a glance."""
@@ -26,9 +28,11 @@ def status(where: str | None, as_json: bool) -> None:
 
 def _print(place: instances.Instance, page: engine.Status) -> None:
     out = show.console()
-    well = Text("all is well", style="bold green") if not page.problems else Text(
-        f"{len(page.problems)} to look at", style="bold red"
-    )  # fmt: skip
+    well = (
+        Text("all is well", style="bold green")
+        if not page.problems
+        else Text(f"{len(page.problems)} to look at", style="bold red")
+    )
     out.print(Text.assemble((f"{page.name}  ", "bold"), well))
     out.print()
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
@@ -56,7 +60,9 @@ def _print(place: instances.Instance, page: engine.Status) -> None:
         )
     if page.archive:
         working = "failing" if page.archive.failing else "working"
-        table.add_row("archive", f"{working}, {page.archive.archived} segments", page.archive.last_archived_at)
+        table.add_row(
+            "archive", f"{working}, {page.archive.archived} segments", page.archive.last_archived_at
+        )
     for app in page.applications:
         waiting = f", {app.quarantined_rows:,} in quarantine" if app.quarantined_rows else ""
         table.add_row(app.name, f"{app.verdict}: {app.loaded_rows:,} rows{waiting}", app.finished_at)

@@ -1,7 +1,7 @@
 """Verification by a second implementation: it shares no cast with the loader.
 
-``expect`` derives from a snapshot what a row must be, ``readback`` decodes what PostgreSQL holds, ``compare`` matches
-the two. Nothing in here imports :mod:`howdah.casts`; a test sees to it.
+``expect`` derives from a snapshot what a row must be, ``readback`` decodes what PostgreSQL holds, ``compare``
+matches the two. Nothing in here imports :mod:`howdah.casts`; a test sees to it.
 """
 
 from howdah.verify.compare import Outcome, verify_table

@@ -18,7 +18,8 @@ from howdah.report import Difference
 from howdah.verify import readback
 from howdah.verify.expect import Expectation, UnexpectedError
 
-# Rows of one bucket are compared in memory, about 200 bytes each; larger tables are split over temporary files.
+# Rows of one bucket are compared in memory, about 200 bytes each; larger tables are split over temporary
+# files.
 _ROWS_PER_BUCKET = 200_000
 # Differences that are looked up and described; the rest is only counted.
 _SAMPLE = 20
@@ -61,7 +62,7 @@ class _Buckets:
     def __init__(self, rows: int, folder: Path) -> None:
         self._count = rows // _ROWS_PER_BUCKET + 1
         self._files: list[IO[bytes]] = [
-            tempfile.SpooledTemporaryFile(max_size=1 << 24 if self._count == 1 else 1 << 16, dir=folder)  # noqa: SIM115 - closed in close()
+            tempfile.SpooledTemporaryFile(max_size=1 << 24 if self._count == 1 else 1 << 16, dir=str(folder))  # noqa: SIM115 - closed in close()
             for _ in range(self._count)
         ]
 
@@ -89,11 +90,17 @@ class _Buckets:
 
 
 def verify_table(
-    connection: Connection, plan: TablePlan, application: str, snapshot: Path, waiting: dict[int, bytes], folder: Path
+    connection: Connection,
+    plan: TablePlan,
+    application: str,
+    snapshot: Path,
+    waiting: dict[int, bytes],
+    folder: Path,
 ) -> Outcome:
     """Compare one table row by row.
 
-    :param waiting: locator → digest of the source rows in quarantine; a row that changed since is none of them.
+    :param waiting: locator → digest of the source rows in quarantine; a row that changed since is none of
+        them.
     :param folder: for temporary files.
     """
     size = max(plan.rows, 1)
@@ -129,7 +136,9 @@ class _Demanded:
     chunks: dict[int, int]
 
 
-def _fill_expected(buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes]) -> _Demanded:
+def _fill_expected(
+    buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes]
+) -> _Demanded:
     expectation = Expectation(plan)
     demanded = _Demanded(0, 0, defaultdict(int))
     with open_snapshot(snapshot) as connection:
@@ -141,7 +150,8 @@ def _fill_expected(buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: 
             try:
                 fields = expectation.fields(row)
             except UnexpectedError:
-                # It should have gone to quarantine and is not there: whatever the target holds for it is wrong.
+                # It should have gone to quarantine and is not there: whatever the target holds for it is
+                # wrong.
                 buckets.add(encoding.key_hash([b"?", row_digest(row)]), b"\x00" * 16, locator)
                 continue
             digest = encoding.row_hash(fields)
@@ -161,7 +171,10 @@ def _fill_actual(buckets: _Buckets, plan: TablePlan, connection: Connection) -> 
 
 
 def _match(
-    expected: Iterator[tuple[bytes, bytes, int]], actual: Iterator[tuple[bytes, bytes, int]], keyed: bool, found: _Found
+    expected: Iterator[tuple[bytes, bytes, int]],
+    actual: Iterator[tuple[bytes, bytes, int]],
+    keyed: bool,
+    found: _Found,
 ) -> None:
     wanted: dict[bytes, list[tuple[bytes, int]]] = defaultdict(list)
     for key, row, locator in expected:
@@ -182,7 +195,9 @@ def _match(
         found.missing += [locator for _, locator in candidates[met[key] :]]
 
 
-def _left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
+def _left_over(
+    connection: Connection, plan: TablePlan, application: str, extra: set[bytes]
+) -> list[list[bytes]]:
     """Return keys of rows that the ledger calls ours and the snapshot does not have.
 
     Rows that wait until others let go of them are not among them: the run that left them there said so.
@@ -192,7 +207,9 @@ def _left_over(connection: Connection, plan: TablePlan, application: str, extra:
     with connection.transaction(force_rollback=True):
         merge.recall(connection, application, plan, "pg_temp._howdah_ours")
         merge.recall(connection, application, plan, "pg_temp._howdah_waiting", merge.RETAINED)
-        waiting = {encoding.key_hash(key) for key in readback.keys(connection, plan, "pg_temp._howdah_waiting")}
+        waiting = {
+            encoding.key_hash(key) for key in readback.keys(connection, plan, "pg_temp._howdah_waiting")
+        }
         ours = list(readback.keys(connection, plan, "pg_temp._howdah_ours"))
     return [key for key in ours if encoding.key_hash(key) in extra - waiting]
 
@@ -242,6 +259,4 @@ def _difference(plan: TablePlan, kind: str, key: str, columns: tuple[str, ...] =
 
 
 def _readable(key: list[bytes]) -> str:
-    return ", ".join(
-        part[5:].decode() if part[:1] in (b"t", b"i", b"n") else part[5:].hex() for part in key
-    )
+    return ", ".join(part[5:].decode() if part[:1] in (b"t", b"i", b"n") else part[5:].hex() for part in key)

@@ -1,4 +1,4 @@
-"""What a source value must be in PostgreSQL: a second implementation, written from the rules and not from the casts."""
+"""What a source value must be in PostgreSQL: written a second time, from the rules, not from the casts."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _rule(column: ColumnPlan) -> Rule:
 
 
 def _integer(value: Any) -> bytes:
-    if isinstance(value, bytes) or isinstance(value, float) and value != math.floor(value):
+    if isinstance(value, bytes) or (isinstance(value, float) and value != math.floor(value)):
         raise UnexpectedError
     try:
         return encoding.integer(int(value))
@@ -146,7 +146,7 @@ def _binary(value: Any) -> bytes:
 
 
 def _uuid_bytes(value: Any) -> bytes | None:
-    """Return the bytes of a UUID, read digit by digit as ``uuid_in`` of PostgreSQL does; ``None`` if it is none."""
+    """Return the bytes of a UUID, read digit by digit like ``uuid_in``; ``None`` if it is none."""
     if not isinstance(value, str):
         raise UnexpectedError
     text = value.lower()

@@ -18,7 +18,7 @@ _END = 0xFFFF
 
 
 def rows(connection: Connection, plan: TablePlan) -> Iterator[list[bytes]]:
-    """Yield the canonical fields of every row of the target table, in the plan's column order, rows in any order."""
+    """Yield the canonical fields of every target row: columns in the plan's order, rows in any."""
     columns = ", ".join(_selected(column.target, column.type) for column in plan.columns)
     table = qualified(plan.target.schema, plan.target.name)
     decoders = [decoder(column.type) for column in plan.columns]
@@ -73,7 +73,7 @@ def decode(blocks: Iterable[bytes], decoders: list[Decoder]) -> Iterator[list[by
 
 
 def _row(buffer: bytearray, at: int, decoders: list[Decoder]) -> tuple[list[bytes] | None, int] | None:
-    """Return one row and where it ends, ``None`` for it at the end of data, or nothing when it is incomplete."""
+    """Return a row (``None`` at the end of data) and where it ends, or nothing when it is incomplete."""
     if len(buffer) < at + 2:
         return None
     count = int.from_bytes(buffer[at : at + 2], "big")

@@ -1,0 +1,53 @@
+# The front door. Every target calls the same playbooks and tools that one can call by hand; see README.md.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+INVENTORY ?= inventories/local
+INSTANCE ?= local
+PLAYBOOK := $(BIN)/ansible-playbook -i $(INVENTORY)
+# Kept out of the checkout's way: what Ansible unpacks for itself.
+export ANSIBLE_HOME := $(CURDIR)/.ansible
+# Tools find their siblings (molecule calls ansible-playbook, ansible-lint calls yamllint).
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status plan migrate test lint images clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/complete: pyproject.toml constraints.txt
+	@bin/bootstrap $(VENV)
+	@touch $@
+
+up: $(VENV)/complete ## Set everything up on this machine, with sample data migrated and verified
+	@$(PLAYBOOK) playbooks/up.yml
+	@$(BIN)/howdah status --instance $(INSTANCE) --tables
+
+down: $(VENV)/complete ## Remove what `make up` made; data only when its volume is named: DATA=howdah-local-data
+	@$(PLAYBOOK) playbooks/down.yml -e confirm=$(INSTANCE) $(if $(DATA),-e data=$(DATA))
+
+status: $(VENV)/complete ## Show server, pool, backups and migrations
+	@$(BIN)/howdah status --instance $(INSTANCE) --tables
+
+plan: $(VENV)/complete ## Say what would move; change nothing
+	@$(PLAYBOOK) playbooks/plan.yml
+
+migrate: $(VENV)/complete ## Migrate what is new or changed, and verify
+	@$(PLAYBOOK) playbooks/migrate.yml
+
+images: $(VENV)/complete
+	@$(PLAYBOOK) playbooks/images.yml
+
+test: $(VENV)/complete images ## Run every check on real servers
+	@$(BIN)/pytest
+
+lint: $(VENV)/complete ## Check style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --profile production
+
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .ansible .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

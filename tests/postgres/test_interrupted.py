@@ -1,0 +1,140 @@
+"""Killed, locked out, refused: what was committed is whole, and running again finishes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+from howdah import ledger
+from howdah.errors import LockHeld
+from howdah.pipeline import Request, migrate, verify
+
+TABLES = 4
+ROWS = 6_000
+
+
+@pytest.fixture
+def source(make_source):
+    script = "".join(
+        f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY AUTOINCREMENT, p INT REFERENCES t{max(n - 1, 0)}(id), v"
+        " TEXT);"
+        for n in range(TABLES)
+    )
+    return make_source(
+        script, **{f"t{n}": [(i, i, f"row {i}") for i in range(1, ROWS + 1)] for n in range(TABLES)}
+    )
+
+
+def start(database, *sources):
+    environment = {**os.environ, "HOWDAH_DSN": database.dsn}
+    command = [sys.executable, "-c", "from howdah.cli import main; main()", "migrate", *map(str, sources)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def half_loaded(database):
+    """Tables whose rows and ledger do not agree."""
+    if database.value("SELECT to_regclass('howdah.load')") is None:
+        return []
+    recorded = dict(database.query("SELECT target_table, loaded_rows FROM howdah.load"))
+    wrong = []
+    for n in range(TABLES):
+        if database.value(f"SELECT to_regclass('public.t{n}')") is None:
+            continue
+        rows = database.value(f"SELECT count(*) FROM t{n}")
+        if rows != recorded.get(f"t{n}", 0):
+            wrong.append((f"t{n}", rows, recorded.get(f"t{n}")))
+    return wrong
+
+
+def test_killed_at_any_moment_the_next_run_finishes(database, source):
+    began = time.monotonic()
+    whole = start(database, source)
+    assert whole.wait() == 0
+    duration = time.monotonic() - began
+    seen = set()
+    for attempt in range(8):
+        database.query(
+            "DROP SCHEMA IF EXISTS howdah CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
+        )
+        run = start(database, source)
+        time.sleep(duration * (0.25 + 0.09 * attempt))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        assert half_loaded(database) == []
+        if database.value("SELECT to_regclass('howdah.load')") is not None:
+            seen.add(database.value("SELECT count(*) FROM howdah.load"))
+        report = migrate(Request((source,), database.dsn))
+        assert report.verdict == "verified"
+        assert [t.loaded_rows for t in report.tables] == [ROWS] * TABLES
+        assert database.value("INSERT INTO t0 (v) VALUES ('next') RETURNING id") == ROWS + 1
+    # The kills hit different stages, some of them between tables.
+    assert len(seen) >= 2
+
+
+def test_what_was_committed_before_a_kill_is_not_loaded_again(database, source):
+    class StopError(Exception):
+        pass
+
+    def stop(table: str, done: int, total: int) -> None:
+        if table == "t2":
+            raise StopError
+
+    with pytest.raises(StopError):
+        migrate(Request((source,), database.dsn), stop)
+    before = dict(database.query("SELECT target_table, run_id FROM howdah.load"))
+    assert set(before) == {"t0", "t1"}
+    report = migrate(Request((source,), database.dsn))
+    assert report.verdict == "verified"
+    assert [t.table for t in report.tables if t.changed] == ["t2", "t3"]
+    assert verify(Request((source,), database.dsn)).exit_code == 0
+
+
+def test_a_second_run_is_refused_while_the_first_works(database, source):
+    with psycopg.connect(database.dsn, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [ledger.lock_key("schema public")])
+        run = start(database, source)
+        _, errors = run.communicate()
+        assert run.returncode == 5
+        assert "Another howdah run" in errors
+        with pytest.raises(LockHeld):
+            verify(Request((source,), database.dsn))
+    assert database.value("SELECT to_regnamespace('howdah')") is None
+
+
+def test_another_application_may_work_at_the_same_time(database, source):
+    with psycopg.connect(database.dsn, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [ledger.lock_key("schema other")])
+        assert migrate(Request((source,), database.dsn)).verdict == "verified"
+
+
+def test_a_dropped_connection_leaves_nothing_half_done(database, source):
+    def cut(table: str, done: int, total: int) -> None:
+        if table == "t1":
+            database.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'howdah' AND"
+                " datname = current_database()"
+            )
+
+    with pytest.raises(Exception, match="PostgreSQL refused"):
+        migrate(Request((source,), database.dsn), cut)
+    assert half_loaded(database) == []
+    assert migrate(Request((source,), database.dsn)).verdict == "verified"
+
+
+def test_a_reader_never_sees_half_a_table(database, source):
+    seen = set()
+
+    def look(table: str, done: int, total: int) -> None:
+        if done == total:
+            seen.add(database.value(f"SELECT count(*) FROM {table}"))
+
+    migrate(Request((source,), database.dsn), look)
+    assert seen == {0}
