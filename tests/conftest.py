@@ -67,6 +67,8 @@ def make_source(tmp_path: Path) -> Callable[..., Path]:
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(script)
             for table, values in rows.items():
+                if not values:
+                    continue
                 marks = ", ".join("?" * len(values[0]))
                 connection.executemany(f'INSERT INTO "{table}" VALUES ({marks})', values)
             connection.commit()

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import docker
+import psycopg
+from docker.errors import DockerException, NotFound
+
+LABEL = "io.howdah.tests"
+PASSWORD = "for-tests-only"
+SECONDS = 60
 
 
 @contextmanager
@@ -23,9 +33,64 @@ def server() -> Iterator[str]:
 
 @contextmanager
 def container() -> Iterator[str]:
-    """Give the conninfo of a throw-away container made from the project's own image."""
-    raise RuntimeError(
-        "No PostgreSQL to test with. Set HOWDAH_TEST_DSN to a superuser's conninfo, e.g. 'host=/tmp"
-        " port=54329 user=postgres'."
+    """Give the conninfo of a throw-away container made from the project's own image.
+
+    Its data lies in memory. What an earlier run left behind is removed first.
+    """
+    try:
+        client: Any = docker.from_env(timeout=60)
+        images = client.images.list(filters={"label": "io.howdah.image=postgres"})
+    except DockerException as error:
+        raise RuntimeError(
+            f"No container engine answers ({error}). Run make images, or set HOWDAH_TEST_DSN."
+        ) from error
+    if not images:
+        raise RuntimeError("The PostgreSQL image is not on this host. Run make images, or set HOWDAH_TEST_DSN.")
+    for left in client.containers.list(all=True, filters={"label": LABEL}):
+        left.remove(force=True, v=True)
+    newest = max(images, key=lambda image: image.attrs["Created"])
+    started = client.containers.run(
+        newest.id,
+        # Loopback only, and gone with the test: a password that is no secret is enough.
+        entrypoint=["/bin/sh", "-c"],
+        command=[
+            f"echo {PASSWORD} > /tmp/password && initdb --pgdata=/tmp/data --username=postgres --pwfile=/tmp/password"
+            " --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync >/dev/null"
+            " && echo 'host all all all scram-sha-256' >> /tmp/data/pg_hba.conf"
+            " && exec postgres -D /tmp/data -c listen_addresses=* -c fsync=off -c full_page_writes=off"
+            " -c max_connections=50 -c unix_socket_directories=/tmp"
+        ],
+        detach=True,
+        labels={LABEL: "server"},
+        tmpfs={"/tmp": "rw,exec,size=4g,uid=5432,gid=5432"},
+        shm_size="256m",
+        ports={"5432/tcp": ("127.0.0.1", None)},
+        stop_signal="SIGINT",
     )
-    yield ""
+    try:
+        yield _conninfo(client, started.id)
+    finally:
+        with suppress(NotFound):
+            client.containers.get(started.id).remove(force=True, v=True)
+        client.close()
+
+
+def _conninfo(client: Any, identity: str) -> str:
+    """Wait until the server answers over TCP, and return how to reach it."""
+    deadline = time.monotonic() + SECONDS
+    why = "it published no port"
+    while time.monotonic() < deadline:
+        found = client.containers.get(identity)
+        if found.status == "exited":
+            raise RuntimeError(f"The test server ended: {found.logs(tail=5).decode()}")
+        bindings = found.attrs["NetworkSettings"]["Ports"].get("5432/tcp")
+        if bindings:
+            dsn = f"host=127.0.0.1 port={bindings[0]['HostPort']} user=postgres password={PASSWORD}"
+            try:
+                psycopg.connect(dsn, dbname="postgres", connect_timeout=5).close()
+            except psycopg.OperationalError as error:
+                why = str(error)
+            else:
+                return dsn
+        time.sleep(0.2)
+    raise RuntimeError(f"The test server did not answer within {SECONDS} s: {why}")

@@ -12,14 +12,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def play(playbook: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a playbook on the scenario's own inventory."""
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    inventory = ROOT / "molecule" / os.environ["MOLECULE_SCENARIO_NAME"] / "inventory"
     return subprocess.run(
-        ["ansible-playbook", "-i", inventory, str(ROOT / playbook), *options],
+        ["ansible-playbook", "-i", str(inventory), str(ROOT / playbook), *options],
         cwd=ROOT,
         text=True,
         capture_output=True,
         timeout=600,
-        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_FORCE_COLOR": "false"},
     )
 
 
@@ -27,3 +27,32 @@ def recap(output: str) -> dict[str, int]:
     """Return the figures of a run's last line."""
     line = output.split("PLAY RECAP", 1)[1].splitlines()[1]
     return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+
+def containers(environment: str) -> dict[str, tuple[str, str]]:
+    """Return id and start time of an environment's containers by name."""
+    label = f"label=io.howdah.environment={environment}"
+    ids = subprocess.run(
+        ["docker", "ps", "-q", "--filter", label], text=True, capture_output=True, check=True
+    )
+    found = {}
+    for identity in ids.stdout.split():
+        shown = subprocess.run(
+            ["docker", "inspect", "--format", "{{.Name}} {{.Id}} {{.State.StartedAt}}", identity],
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        name, full, started = shown.stdout.split()
+        found[name.lstrip("/")] = (full, started)
+    return found
+
+
+def files(*folders: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Return mode, owner and content of every file below folders."""
+    return {
+        str(path): (path.stat().st_mode, path.stat().st_uid, path.read_bytes())
+        for folder in folders
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: howdah_access
 short_description: Grant what is declared on databases, and take back what is not
 description:
-  - Connection, schema and default rights of the service roles, the migrator and PUBLIC, per database in one transaction.
+  - Connection, schema and default rights of service roles, migrator and PUBLIC, per database in one transaction.
   - One call for all databases, because a call per right and database takes minutes.
 options:
   dsn:

@@ -20,6 +20,10 @@ options:
     description: Ask the container engine.
     type: bool
     default: false
+  wait_seconds:
+    description: How long to wait for an engine that does not answer yet.
+    type: int
+    default: 0
   containers:
     description: Names of containers to describe.
     type: list
@@ -49,7 +53,7 @@ options:
         type: str
         default: ''
   paths:
-    description: Paths to look for, with their file system's free space; missing ones are judged by their nearest parent.
+    description: Paths to look for, with their file system's free space; a missing one has its nearest parent's.
     type: list
     elements: path
     default: []
@@ -110,21 +114,15 @@ cpus:
   type: int
 """
 
+import json
 import os
 import shutil
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
-try:
-    import docker
-    from docker.errors import DockerException, ImageNotFound, NotFound
-
-    DOCKER_MISSING = ""
-except ImportError:
-    DOCKER_MISSING = missing_required_lib("docker", reason="to talk to the container engine")
+from ansible.module_utils.basic import AnsibleModule
 
 
 def missing_packages(module: AnsibleModule, names: list[str]) -> list[str]:
@@ -156,52 +154,47 @@ def free_mb(path: str) -> int:
     return shutil.disk_usage(where).free // 1024**2
 
 
-def describe(container: Any) -> dict[str, Any]:
+def describe(facts: dict[str, Any]) -> dict[str, Any]:
     """Return the facts of a container that roles decide by."""
-    state = container.attrs["State"]
+    state = facts["State"]
     return {
-        "id": container.id,
-        "image": container.attrs["Image"],
+        "id": facts["Id"],
+        "image": facts["Image"],
         "running": bool(state.get("Running")),
         "health": (state.get("Health") or {}).get("Status", "none"),
         "started_at": state.get("StartedAt", ""),
-        "labels": container.labels,
+        "labels": facts["Config"].get("Labels") or {},
     }
 
 
-def ask_engine(containers: list[str], images: list[str]) -> dict[str, Any]:
-    """Return what the engine says; an engine that does not answer is a fact, not an error."""
-    if DOCKER_MISSING:
-        return {
-            "engine": {"answers": False, "version": "", "why": DOCKER_MISSING},
-            "containers": {},
-            "images": {},
-        }
-    try:
-        client = docker.from_env(timeout=20)
-        version = client.version()["Version"]
-    except DockerException as error:
-        return {
-            "engine": {"answers": False, "version": "", "why": str(error)},
-            "containers": {},
-            "images": {},
-        }
-    found_containers = {}
-    for name in containers:
-        try:
-            found_containers[name] = describe(client.containers.get(name))
-        except NotFound:
-            continue
-    found_images = {}
-    for reference in images:
-        try:
-            found_images[reference] = client.images.get(reference).id
-        except ImageNotFound:
-            continue
+def inspect(module: AnsibleModule, kind: str, names: list[str]) -> dict[str, Any]:
+    """Return what ``docker inspect`` says of those that exist, by name."""
+    found = {}
+    for name in names:
+        code, out, _ = module.run_command(["docker", kind, "inspect", name])
+        if code == 0:
+            found[name] = json.loads(out)[0]
+    return found
+
+
+def ask_engine(module: AnsibleModule, containers: list[str], images: list[str]) -> dict[str, Any]:
+    """Return what the engine says; an engine that does not answer is a fact, not an error.
+
+    Through its command, and not its Python library: this has to work before any library is installed.
+    """
+    silent = {"containers": {}, "images": {}}
+    if module.get_bin_path("docker") is None:
+        return {"engine": {"answers": False, "version": "", "why": "docker is not installed"}, **silent}
+    code, out, err = module.run_command(["docker", "version", "--format", "{{.Server.Version}}"])
+    if code != 0:
+        why = (err.strip().splitlines() or ["no answer"])[-1]
+        return {"engine": {"answers": False, "version": "", "why": why}, **silent}
     return {
-        "engine": {"answers": True, "version": version, "why": ""},
-        "containers": found_containers,
-        "images": found_images,
+        "engine": {"answers": True, "version": out.strip(), "why": ""},
+        "containers": {
+            name: describe(facts) for name, facts in inspect(module, "container", sorted(set(containers))).items()
+        },
+        "images": {name: facts["Id"] for name, facts in inspect(module, "image", images).items()},
     }
 
 
@@ -211,6 +204,7 @@ def main() -> None:
         argument_spec={
             "packages": {"type": "list", "elements": "str", "default": []},
             "engine": {"type": "bool", "default": False},
+            "wait_seconds": {"type": "int", "default": 0},
             "containers": {"type": "list", "elements": "str", "default": []},
             "images": {"type": "list", "elements": "str", "default": []},
             "ports": {
@@ -235,7 +229,11 @@ def main() -> None:
         "images": {},
     }
     if wanted["engine"] or wanted["containers"] or wanted["images"] or holders:
-        answer = ask_engine([*wanted["containers"], *holders], wanted["images"])
+        deadline = time.monotonic() + wanted["wait_seconds"]
+        answer = ask_engine(module, [*wanted["containers"], *holders], wanted["images"])
+        while not answer["engine"]["answers"] and time.monotonic() < deadline:
+            time.sleep(0.5)
+            answer = ask_engine(module, [*wanted["containers"], *holders], wanted["images"])
     running = {name for name, facts in answer["containers"].items() if facts["running"]}
     module.exit_json(
         changed=False,

@@ -115,17 +115,13 @@ def load(folder: Path) -> Application:
     """
     path = folder / "application.yml"
     if not path.is_file():
-        raise ConfigurationError(
-            f"There is no application in {folder}: {path} is missing.", "Check --application."
-        )
+        raise ConfigurationError(f"There is no application in {folder}: {path} is missing.", "Check --application.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise ConfigurationError(
-            f"{path} must hold keys and values.", "See applications/dadm/application.yml."
-        )
+        raise ConfigurationError(f"{path} must hold keys and values.", "See applications/dadm/application.yml.")
     try:
         return Application.model_validate(content)
     except ValidationError as error:
@@ -142,7 +138,5 @@ def versions_folder(folder: Path) -> Path:
     """
     versions = folder / "versions"
     if not any(versions.glob("*.py")):
-        raise ConfigurationError(
-            f"{versions} holds no Alembic revision.", "An application's schema comes from there."
-        )
+        raise ConfigurationError(f"{versions} holds no Alembic revision.", "An application's schema comes from there.")
     return versions

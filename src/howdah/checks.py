@@ -55,9 +55,7 @@ def against_target(connection: Connection, stage: Stage) -> int:
         image = different(columns, "t", "s")
         foreign = f"{_same(stage.plan.key, 's', 't')} AND NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE "
         foreign += f"{_same(stage.plan.key, 'o', 't')})"
-        statement = (
-            f"DELETE FROM {stage.name} s USING {target} t WHERE {foreign} AND {image} RETURNING s.{LOCATOR}"
-        )
+        statement = f"DELETE FROM {stage.name} s USING {target} t WHERE {foreign} AND {image} RETURNING s.{LOCATOR}"
         reason = "The target holds another row with this key that howdah did not load; it is left as it is."
         found += _set_aside(connection, stage, statement, ", ".join(stage.plan.key), "conflict", reason)
         execute(connection, f"UPDATE {stage.name} s SET {SHARED} = true FROM {target} t WHERE {foreign}")
@@ -135,9 +133,7 @@ def _orphans_of(
     return _set_aside(connection, stage, statement, ", ".join(key.columns), "orphan", reason)
 
 
-def _set_aside(
-    connection: Connection, stage: Stage, statement: str, column: str, code: str, reason: str
-) -> int:
+def _set_aside(connection: Connection, stage: Stage, statement: str, column: str, code: str, reason: str) -> int:
     locators = {row[0] for row in execute(connection, statement)}
     stage.rejects.extend(Reject(locator, column, code, reason) for locator in sorted(locators))
     return len(locators)

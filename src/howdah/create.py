@@ -9,7 +9,6 @@ from pathlib import Path
 
 import alembic.command
 import alembic.util
-import psycopg
 import sqlalchemy
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -68,13 +67,9 @@ def _at_head(dsn: str, folder: Path, schema: str) -> Iterator[tuple[sqlalchemy.C
         script = ScriptDirectory.from_config(config)
         heads = script.get_heads()
     except (alembic.util.CommandError, SyntaxError, ImportError) as error:
-        raise ConfigurationError(
-            f"The revisions in {folder / 'versions'} cannot be read: {error}."
-        ) from error
+        raise ConfigurationError(f"The revisions in {folder / 'versions'} cannot be read: {error}.") from error
     if len(heads) != 1:
-        raise ConfigurationError(
-            f"{folder / 'versions'} has {len(heads)} heads.", "Merge them: alembic merge heads"
-        )
+        raise ConfigurationError(f"{folder / 'versions'} has {len(heads)} heads.", "Merge them: alembic merge heads")
     with pg.sqlalchemy_connection(dsn, schema) as connection:
         try:
             pending = _pending(connection, script, schema)
@@ -92,9 +87,7 @@ def _at_head(dsn: str, folder: Path, schema: str) -> Iterator[tuple[sqlalchemy.C
 
 
 def _pending(connection: sqlalchemy.Connection, script: ScriptDirectory, schema: str) -> tuple[str, ...]:
-    current = MigrationContext.configure(
-        connection, opts={"version_table_schema": schema}
-    ).get_current_heads()
+    current = MigrationContext.configure(connection, opts={"version_table_schema": schema}).get_current_heads()
     known = {revision.revision for revision in script.walk_revisions()}
     for revision in current:
         if revision not in known:
@@ -121,13 +114,13 @@ def _read(connection: sqlalchemy.Connection, schema: str) -> TargetCatalog:
 
 
 def _refusal(error: sqlalchemy.exc.DBAPIError, schema: str) -> HowdahError:
-    if isinstance(error.orig, psycopg.errors.DuplicateObject | psycopg.errors.DuplicateTable):
-        message = (error.orig.diag.message_primary or str(error.orig)).strip()
+    if isinstance(error.orig, pg.TAKEN):
+        message = pg.message(error.orig)
         return TargetRefused(
             f"An object that is not ours is in the way in schema {schema}: {message}.",
             "Rename it, or choose another --schema; nothing was changed.",
         )
-    if isinstance(error.orig, psycopg.Error):
+    if isinstance(error.orig, pg.Error):
         return pg.explain(error.orig)
     return HowdahError(f"Alembic failed: {error}")
 
@@ -140,7 +133,7 @@ def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
     for statement in statements:
         try:
             pg.execute(connection, statement.sql)
-        except psycopg.errors.DuplicateTable as error:
+        except pg.TAKEN as error:
             raise TargetRefused(
                 f"An object named {statement.name} that is not ours is in the way.",
                 "Rename it, or choose another --schema; nothing was changed.",
@@ -150,9 +143,7 @@ def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
 def in_the_way(derived: Derived, actual: TargetCatalog, ours: frozenset[str]) -> tuple[str, ...]:
     """Return names of relations that the derived schema needs and that somebody else made."""
     wanted = {table.name for table in derived.catalog.tables}
-    wanted |= {
-        unique.name for table in derived.catalog.tables for unique in table.uniques if table.name not in ours
-    }
+    wanted |= {unique.name for table in derived.catalog.tables for unique in table.uniques if table.name not in ours}
     wanted |= {statement.name for statement in derived.after if statement.kind == "index"}
     return tuple(sorted((wanted & set(actual.relations)) - ours - _of_ours(actual, ours)))
 

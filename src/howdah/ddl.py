@@ -102,8 +102,7 @@ def _one_of_each(sources: tuple[Inspected, ...]) -> None:
             if other != source.name:
                 raise ConfigurationError(
                     f"{other} and {source.name} both have a table {table.name}.",
-                    "Migrate them one by one, each with its own --schema, or describe them in an application"
-                    " folder.",
+                    "Migrate them one by one, each with its own --schema, or describe them in an application folder.",
                 )
 
 
@@ -113,9 +112,7 @@ def _renamed(source: str, table: SourceTable, target: str, columns: dict[str, st
         yield Finding("warning", "renamed", f"Table {table.name} becomes {target}.", source, table.name)
     for column, name in columns.items():
         if name != column.lower():
-            yield Finding(
-                "warning", "renamed", f"{table.name}.{column} becomes {name}.", source, table.name, column
-            )
+            yield Finding("warning", "renamed", f"{table.name}.{column} becomes {name}.", source, table.name, column)
 
 
 def _table(
@@ -223,8 +220,7 @@ def _index(
             Finding(
                 "warning",
                 "collation_not_moved",
-                f"Index {index.name} compares by {'/'.join(index.collations)} in "
-                "SQLite, and exactly in PostgreSQL.",
+                f"Index {index.name} compares by {'/'.join(index.collations)} in SQLite, and exactly in PostgreSQL.",
                 source,
                 table.name,
                 sql=index.sql,
@@ -236,8 +232,7 @@ def _index(
         return
     label = _fresh(index.name, taken)
     parts = ", ".join(
-        quoted(column) + (" DESC" if down else "")
-        for column, down in zip(plain, index.descending, strict=True)
+        quoted(column) + (" DESC" if down else "") for column, down in zip(plain, index.descending, strict=True)
     )
     statement = f"CREATE INDEX {quoted(label)} ON {qualified(schema, target)} ({parts})"
     indexes.append(Statement("index", label, target, statement))
@@ -280,9 +275,7 @@ def _foreign_keys(
     by_source: dict[tuple[str, str], tuple[TargetTable, dict[str, str]]],
     findings: list[Finding],
 ) -> Iterator[TargetForeignKey]:
-    parents = {
-        name.lower(): (name, found) for (owner, name), found in by_source.items() if owner == source.name
-    }
+    parents = {name.lower(): (name, found) for (owner, name), found in by_source.items() if owner == source.name}
     for key in table.foreign_keys:
         problem, made = _foreign_key(table, target, names, key, parents)
         if made is not None:
@@ -292,8 +285,7 @@ def _foreign_keys(
                 Finding(
                     "warning",
                     "foreign_key_not_moved",
-                    f"The foreign key {table.name} ({', '.join(key.columns)}) → "
-                    f"{key.parent} does not move: {problem}.",
+                    f"The foreign key {table.name} ({', '.join(key.columns)}) → {key.parent} does not move: {problem}.",
                     source.name,
                     table.name,
                 )
@@ -311,9 +303,7 @@ def _foreign_key(
         return "there is no such table", None
     _, (parent, parent_names) = parents[key.parent.lower()]
     lowered = {column.lower(): name for column, name in parent_names.items()}
-    if len(key.parent_columns) != len(key.columns) or any(
-        c.lower() not in lowered for c in key.parent_columns
-    ):
+    if len(key.parent_columns) != len(key.columns) or any(c.lower() not in lowered for c in key.parent_columns):
         return "the columns that it refers to are not there", None
     referred = tuple(lowered[column.lower()] for column in key.parent_columns)
     if not any(set(unique.columns) == set(referred) for unique in parent.uniques):

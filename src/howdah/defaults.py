@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlglot
-from psycopg import sql
 from sqlglot import expressions
 
 from howdah import casts
 from howdah.casts.base import SqliteValue
 from howdah.catalog.model import TargetType
+from howdah.pg import literal
 
 # What SQLite computes at insert time, by the text of the default; its clock is UTC.
 _NOW = {
@@ -57,7 +57,7 @@ def translate(text: str | None, target: TargetType) -> tuple[str, bool]:
         written = casts.build(name, target, {}, [0])(value)
     except casts.CastError:
         return "", False
-    return sql.Literal(written).as_string(None).strip(), True
+    return literal(written), True
 
 
 def _unwrapped(text: str) -> str:

@@ -72,17 +72,13 @@ def check_header(path: Path) -> None:
         raise SourceError(f"{path} is empty: it holds no tables.", "Leave it out, or copy the right file.")
     if not head.startswith(HEADER):
         if HEADER.startswith(head[: len(HEADER)]):
-            raise SourceError(
-                f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives."
-            )
+            raise SourceError(f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives.")
         raise SourceError(
             f"{path} is no SQLite database, or it is encrypted: its header is unknown.",
             "Decrypt it first (for SQLCipher: sqlcipher_export), or leave it out.",
         )
     if len(head) < 100:
-        raise SourceError(
-            f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives."
-        )
+        raise SourceError(f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives.")
 
 
 def walk(paths: Iterable[Path]) -> Iterator[Path]:
@@ -133,9 +129,7 @@ def facts(path: Path) -> FileFacts:
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
-    return FileFacts(
-        path=path, size=path.stat().st_size, journal_mode=mode, tables=counts, sha256=digest.hexdigest()
-    )
+    return FileFacts(path=path, size=path.stat().st_size, journal_mode=mode, tables=counts, sha256=digest.hexdigest())
 
 
 def quoted(name: str) -> str:
@@ -175,8 +169,7 @@ def _plain(paths: tuple[Path, ...]) -> tuple[SourceFile, ...]:
             named.setdefault(resolved, str(path.relative_to(given)) if given.is_dir() else path.name)
     names = list(named.values())
     return tuple(
-        SourceFile(name=name if names.count(name) == 1 else str(path), path=path)
-        for path, name in named.items()
+        SourceFile(name=name if names.count(name) == 1 else str(path), path=path) for path, name in named.items()
     )
 
 

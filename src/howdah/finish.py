@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-import psycopg
-
 from howdah import ledger
 from howdah.ddl import Derived, Statement
 from howdah.findings import Finding
-from howdah.pg import Connection, execute, qualified, quoted
+from howdah.pg import BUILD_FAULTS, Connection, execute, message, qualified, quoted
 from howdah.plan import TablePlan
 
 
@@ -31,9 +29,7 @@ def complete(
         problem = _make(connection, statement, statement.sql, application, schema, run_id)
         if problem and statement.kind == "constraint":
             # Rows of ours that break it are in quarantine, so these are other people's.
-            problem_again = _make(
-                connection, statement, statement.sql + " NOT VALID", application, schema, run_id
-            )
+            problem_again = _make(connection, statement, statement.sql + " NOT VALID", application, schema, run_id)
             code, problem = (
                 "foreign_key_not_valid",
                 problem_again or f"{problem}; it is NOT VALID for existing rows",
@@ -59,17 +55,13 @@ def _exists(connection: Connection, schema: str, statement: Statement) -> bool:
     if statement.kind == "index":
         query, parameters = "SELECT to_regclass(%s) IS NOT NULL", [qualified(schema, statement.name)]
     else:
-        query = (
-            "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s)"
-        )
+        query = "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s)"
         parameters = [qualified(schema, statement.table), statement.name]
     row = execute(connection, query, parameters).fetchone()
     return bool(row and row[0])
 
 
-def _make(
-    connection: Connection, statement: Statement, sql: str, application: str, schema: str, run_id: UUID
-) -> str:
+def _make(connection: Connection, statement: Statement, sql: str, application: str, schema: str, run_id: UUID) -> str:
     """Run one statement; return what PostgreSQL had against it, or the empty text."""
     try:
         with connection.transaction():
@@ -77,8 +69,8 @@ def _make(
             ledger.record_object(
                 connection, application, run_id, schema, statement.kind, statement.name, statement.table, sql
             )
-    except (psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded, psycopg.ProgrammingError) as error:
-        return " ".join((error.diag.message_primary or str(error)).split())
+    except BUILD_FAULTS as error:
+        return message(error)
     return ""
 
 

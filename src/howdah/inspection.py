@@ -146,8 +146,7 @@ def _as_it_is(planned: TargetTable, actual: TargetCatalog) -> TargetTable:
     if lacking:
         raise TargetRefused(
             f"The source has columns that table {planned.name} in the target has not: {', '.join(lacking)}.",
-            f"Add them to the target (ALTER TABLE {planned.name} ADD COLUMN …), or migrate into another"
-            " --schema.",
+            f"Add them to the target (ALTER TABLE {planned.name} ADD COLUMN …), or migrate into another --schema.",
         )
     there = {key.columns for key in found.foreign_keys}
     return replace(

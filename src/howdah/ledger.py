@@ -40,15 +40,13 @@ CREATE TABLE howdah.load (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, target_schema text NOT NULL,
   target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_sha256 text NOT NULL,
   content_digest text NOT NULL, plan_digest text NOT NULL, source_rows bigint NOT NULL,
-  loaded_rows bigint NOT NULL,
-  quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL, mapped bigint NOT NULL,
-  settled boolean NOT NULL,
+  loaded_rows bigint NOT NULL, quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL,
+  mapped bigint NOT NULL, settled boolean NOT NULL,
   loaded_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz, digest bytea,
   PRIMARY KEY (application, source, table_name),
   CONSTRAINT conservation CHECK (source_rows = loaded_rows + quarantined_rows)
 );
-COMMENT ON COLUMN howdah.load.settled IS 'false while rows that vanished from the source still wait
-  to be deleted';
+COMMENT ON COLUMN howdah.load.settled IS 'false while vanished rows still wait to be deleted';
 CREATE TABLE howdah.chunk (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, ordinal int NOT NULL,
   run_id uuid NOT NULL REFERENCES howdah.run, first_rowid bigint, last_rowid bigint, rows bigint NOT NULL,
@@ -130,9 +128,7 @@ class Ledger:
 
     def tables_made(self, schema: str) -> frozenset[str]:
         """Return names of the tables and indexes that howdah created in a schema."""
-        return frozenset(
-            name for where, kind, name in self.objects if where == schema and kind != "constraint"
-        )
+        return frozenset(name for where, kind, name in self.objects if where == schema and kind != "constraint")
 
 
 def lock_key(application: str) -> int:
@@ -155,8 +151,7 @@ def lock(connection: Connection, application: str, *, shared: bool = False, pati
         if time.monotonic() >= until:
             raise LockHeld(
                 f"Another howdah run works on {application} in this database.",
-                "Wait for it to end; to see it: SELECT * FROM pg_stat_activity WHERE application_name ="
-                " 'howdah'",
+                "Wait for it to end; pg_stat_activity shows it with application_name howdah.",
             )
         time.sleep(0.2)
 
@@ -190,9 +185,8 @@ def read(connection: Connection, application: str) -> Ledger:
         (source, table): Load(*rest)
         for source, table, *rest in connection.execute(
             """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
-            content_digest,
-                      plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows, mapped, settled,
-                      verified_at
+                      content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
+                      mapped, settled, verified_at
                FROM howdah.load WHERE application = %s""",
             [application],
         )
@@ -254,9 +248,8 @@ def record_source(
         """INSERT INTO howdah.source (application, source, path, size, sha256, profile, run_id)
            VALUES (%s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (application, source) DO UPDATE
-           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256, profile =
-           excluded.profile,
-               run_id = excluded.run_id""",
+           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
+               profile = excluded.profile, run_id = excluded.run_id""",
         [application, name, _storable(path), size, digest, json.dumps(profile), run_id],
     )
 
@@ -289,8 +282,7 @@ def record_object(
 def quarantined(connection: Connection, application: str, source: str, table: str) -> dict[int, bytes]:
     """Return locator → row digest of the rows of a table that wait in quarantine."""
     rows = connection.execute(
-        "SELECT locator, row_digest FROM howdah.quarantine WHERE application = %s AND source = %s AND"
-        " table_name = %s",
+        "SELECT locator, row_digest FROM howdah.quarantine WHERE application = %s AND source = %s AND table_name = %s",
         [application, source, table],
     )
     return {locator: bytes(digest) for locator, digest in rows}
@@ -316,8 +308,7 @@ def add_quarantine(
     pg.copy_in(
         connection,
         """COPY howdah.quarantine (run_id, application, source, table_name, locator, source_key,
-        column_name, code,
-                                   reason, row_data, row_digest) FROM STDIN""",
+                                   column_name, code, reason, row_data, row_digest) FROM STDIN""",
         (
             (
                 run_id,
@@ -340,13 +331,13 @@ def add_quarantine(
 def record_load(connection: Connection, application: str, source: str, table: str, load: Load) -> None:
     """Record a load, in the transaction that holds its rows."""
     columns = [field.name for field in fields(Load)]
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
     pg.execute(
         connection,
         f"""INSERT INTO howdah.load (application, source, table_name, {", ".join(columns)})
             VALUES (%s, %s, %s, {", ".join(["%s"] * len(columns))})
             ON CONFLICT (application, source, table_name) DO UPDATE
-            SET loaded_at = now(), digest = NULL, {",
-            ".join(f"{name} = excluded.{name}" for name in columns)}""",
+            SET loaded_at = now(), digest = NULL, {updates}""",
         [application, source, table, *(getattr(load, name) for name in columns)],
     )
 
@@ -361,6 +352,15 @@ def waiting_reasons(connection: Connection, application: str) -> dict[tuple[str,
             [application],
         )
     }
+
+
+def mark_doubtful(connection: Connection, application: str, source: str, table: str) -> None:
+    """Record that a table differs from its source, so that the next ``migrate`` compares it row by row."""
+    connection.execute(
+        """UPDATE howdah.load SET verified_at = NULL, snapshot_sha256 = '', content_digest = ''
+           WHERE application = %s AND source = %s AND table_name = %s""",
+        [application, source, table],
+    )
 
 
 def mark_verified(

@@ -13,7 +13,7 @@ from howdah import checks, ledger, merge
 from howdah.catalog.sqlite import open_snapshot
 from howdah.errors import QuarantinedRows, VerificationFailed
 from howdah.ledger import Ledger, Load, Quarantined
-from howdah.pg import Connection, execute, qualified, quoted
+from howdah.pg import Connection, Rollback, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.reading import count, key_of, pick, row_digest, tagged
 from howdah.staging import Stage, stage
@@ -82,10 +82,6 @@ class Loaded:
     seconds: float
 
 
-class _NoEffectError(Exception):
-    """Rolls a transaction back that would change nothing."""
-
-
 def load_group(
     connection: Connection,
     group: tuple[TablePlan, ...],
@@ -102,13 +98,10 @@ def load_group(
     :raises QuarantinedRows: over the budget.
     """
     result: tuple[Loaded, ...] = ()
-    try:
-        with connection.transaction():
-            result = _load_group(connection, group, context, unsettled)
-            if not any(loaded.effective for loaded in result):
-                raise _NoEffectError
-    except _NoEffectError:
-        pass
+    with connection.transaction():
+        result = _load_group(connection, group, context, unsettled)
+        if not any(loaded.effective for loaded in result):
+            raise Rollback
     return result
 
 

@@ -22,9 +22,7 @@ class Merged:
     deleted: int = 0
 
 
-def recall(
-    connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None
-) -> int:
+def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
     """Fill a new temporary table with the keys of our rows, from the ledger; return how many.
 
     :param table: name of the temporary table, as ``pg_temp.name``.
@@ -100,9 +98,9 @@ def _delete_surplus(connection: Connection, stage: Stage) -> int:
         connection,
         f"""DELETE FROM {stage.owned} WHERE ctid IN (
               SELECT c FROM (SELECT ctid AS c, h, row_number() OVER (PARTITION BY h) AS i
-              FROM {stage.owned}) x
+                             FROM {stage.owned}) x
               LEFT JOIN (SELECT {image_digest(stage)} AS h, count(*) AS n
-              FROM {stage.name} GROUP BY 1) need USING (h)
+                         FROM {stage.name} GROUP BY 1) need USING (h)
               WHERE x.i > coalesce(need.n, 0))""",
     )
     return int(deleted)
@@ -118,7 +116,7 @@ def write(connection: Connection, stage: Stage) -> Merged:
             WITH owned AS (SELECT h, count(*) AS n FROM {stage.owned} GROUP BY h),
                  have AS (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {target} GROUP BY 1),
                  kept AS (SELECT h AS _howdah_k, least(owned.n, have.n) AS _howdah_n
-                 FROM owned JOIN have USING (h)),
+                          FROM owned JOIN have USING (h)),
                  need AS (SELECT *, {image_digest(stage)} AS _howdah_h, row_number() OVER (
                             PARTITION BY {image_digest(stage)}
                             ORDER BY {LOCATOR}) AS _howdah_i FROM {stage.name})
@@ -166,13 +164,13 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
     execute(
         connection,
         f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid,
-        last_rowid, rows,
+                                      last_rowid, rows,
                                       source_digest, keys)
             SELECT %s, %s, %s, c.ordinal, %s, c.first, c.last, c.rows, c.digest,
                    convert_to(coalesce(k.keys, '[]'::jsonb)::text, 'UTF8')
             FROM pg_temp._howdah_chunk c LEFT JOIN (
               SELECT {CHUNK} AS ordinal, jsonb_agg(jsonb_build_array({", ".join(texts)})
-              ORDER BY {LOCATOR}) AS keys
+                                            ORDER BY {LOCATOR}) AS keys
               FROM {stage.name} WHERE NOT {SHARED} GROUP BY 1) k USING (ordinal)""",
         [*known, run_id],
     )
@@ -180,7 +178,7 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
     if not plan.key:
         return 0
     gone = f"""SELECT jsonb_agg(jsonb_build_array({", ".join("o." + text for text in texts)})) AS keys,
-    count(*) AS n
+                      count(*) AS n
                FROM {stage.owned} o
                WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(plan.key, "s", "o")})
                  AND EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
@@ -188,15 +186,12 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
     return _record_retained(connection, known, run_id, gone)
 
 
-def record_retained(
-    connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str
-) -> int:
+def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:
     """Write anew which rows of ours still wait to be deleted; return how many."""
     known = [application, plan.source, plan.table.name]
     execute(
         connection,
-        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal"
-        " = %s",
+        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s",
         [*known, RETAINED],
     )
     texts = ", ".join(f"o.{quoted(name)}::text" for name in plan.key)
@@ -210,7 +205,7 @@ def _record_retained(connection: Connection, known: list[str], run_id: object, q
     cursor = execute(
         connection,
         f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, rows,
-        source_digest, keys)
+                                      source_digest, keys)
             SELECT %s, %s, %s, %s, %s, n, '', convert_to(keys::text, 'UTF8') FROM ({query}) q WHERE n > 0
             RETURNING rows""",
         [*known, RETAINED, run_id],

@@ -16,6 +16,17 @@ from howdah.report import TargetInfo
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
+Error = psycopg.Error
+Rollback = psycopg.Rollback
+"""Raised in a transaction, it rolls back and goes no further."""
+
+# What a single bad value causes; anything else (disk full, shutdown) is no fault of the row.
+ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+# What PostgreSQL has against an index or constraint on the rows or types that are there.
+BUILD_FAULTS = (psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded, psycopg.ProgrammingError)
+TAKEN = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
+"""An object of that name is there already."""
+
 MINIMUM_VERSION = 150000
 
 # Output of values must not depend on the server's, the database's or the role's settings: digests and key
@@ -59,8 +70,7 @@ def _parse(dsn: str) -> dict[str, Any]:
         # libpq's message may repeat the text it could not parse, and with it a password.
         raise TargetRefused(
             "The target is no valid connection string.",
-            "Write it like 'host=/run/postgresql dbname=shop user=shop' or"
-            " 'postgresql://shop@localhost/shop'.",
+            "Write it like 'host=/run/postgresql dbname=shop user=shop' or 'postgresql://shop@localhost/shop'.",
         ) from error
 
 
@@ -153,6 +163,17 @@ def copy_out(connection: Connection, statement: str) -> Iterator[bytes]:
             yield bytes(block)
 
 
+def message(error: Exception) -> str:
+    """Return the server's sentence on one line, without context or hints."""
+    primary = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return " ".join((primary or str(error)).split())
+
+
+def literal(value: str | None) -> str:
+    """Return a text as an SQL literal."""
+    return sql.Literal(value).as_string(None).strip()
+
+
 def quoted(name: str) -> str:
     """Return an identifier in double quotes."""
     return sql.Identifier(name).as_string(None)
@@ -175,9 +196,7 @@ def check_server(connection: Connection, schema: str) -> TargetInfo:
     assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     number, version, encoding, standby, database = row
     if number < MINIMUM_VERSION:
-        raise TargetRefused(
-            f"PostgreSQL {version} is too old; 15 or later is needed.", "Choose another server."
-        )
+        raise TargetRefused(f"PostgreSQL {version} is too old; 15 or later is needed.", "Choose another server.")
     if encoding != "UTF8":
         raise TargetRefused(
             f"Database {database} has encoding {encoding}; SQLite's text is Unicode.",
@@ -190,9 +209,8 @@ def check_server(connection: Connection, schema: str) -> TargetInfo:
 
 def explain(error: psycopg.Error) -> HowdahError:
     """Turn a driver error that escaped into one that a person can act on."""
-    message = " ".join((error.diag.message_primary or str(error)).split())
     detail = " ".join((error.diag.message_detail or "").split())
-    what = f"PostgreSQL refused: {message}" + (f" ({detail})" if detail else "")
+    what = f"PostgreSQL refused: {message(error)}" + (f" ({detail})" if detail else "")
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return TargetRefused(what, "Connect as the owner of the database or grant the right.")
     if isinstance(error, psycopg.errors.LockNotAvailable):
@@ -200,9 +218,5 @@ def explain(error: psycopg.Error) -> HowdahError:
             what, "Another session holds a lock on the table; end it, then run the same command again."
         )
     if isinstance(error, psycopg.OperationalError):
-        return HowdahError(
-            what, "Nothing half-done was kept; run the same command again when the server is back."
-        )
-    return TargetRefused(
-        what, "Nothing of this table was changed; clear the cause and run the same command again."
-    )
+        return HowdahError(what, "Nothing half-done was kept; run the same command again when the server is back.")
+    return TargetRefused(what, "Nothing of this table was changed; clear the cause and run the same command again.")

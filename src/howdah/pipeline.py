@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
-
-import psycopg
 
 from howdah import application as applications
 from howdah import checks, create, discover, finish, inspection, ledger, pg, profile, snapshot
@@ -80,8 +79,7 @@ def plan(request: Request) -> Plan:
         made, _ = _plan(session, inspection.inspect(session.snapshots, session.known))
         pending = tuple(p.identity for p in made.tables if _must_load(session, p, _waiting(session)))
         unverified = (
-            any(entry.verified_at is None for entry in session.known.loads.values())
-            or not session.known.exists
+            any(entry.verified_at is None for entry in session.known.loads.values()) or not session.known.exists
         )
         return replace(
             made,
@@ -110,7 +108,9 @@ def migrate(request: Request, progress: Progress | None = None) -> Report:
 
 
 def verify(request: Request) -> Report:
-    """Compare every row of the sources as they are now with the target; nothing is written.
+    """Compare every row of the sources as they are now with the target; no row of it is written.
+
+    Where a difference is found, the ledger notes it, and the next ``migrate`` loads that table again.
 
     :raises TargetRefused: nothing was migrated yet.
     :raises HowdahError: see :mod:`howdah.errors`.
@@ -124,6 +124,7 @@ def verify(request: Request) -> Report:
                 "Run howdah migrate first.",
             )
         outcomes = _verify(session, made.tables)
+        _doubt(session, outcomes)
         return _report(session, made, "verify", _last_run(session, made), changed=False, outcomes=outcomes)
 
 
@@ -153,7 +154,7 @@ def _session(request: Request, lock: str) -> Iterator[_Session]:
                 snapshot.check_space(files, folder)
                 frozen = tuple(snapshot.take(file, folder) for file in files)
                 yield _Session(request, connection, target, frozen, known, findings, folder, started)
-    except psycopg.Error as error:
+    except pg.Error as error:
         raise pg.explain(error) from error
 
 
@@ -215,10 +216,10 @@ def _must_load(session: _Session, plan: TablePlan, waiting: dict[tuple[str, str]
         with open_snapshot(path) as connection:
             if content_digest(connection, plan.table) != entry.content_digest:
                 return True
-    return _rows_gone(session, plan, entry)
+    return _rows_gone(session, entry)
 
 
-def _rows_gone(session: _Session, plan: TablePlan, entry: Load) -> bool:
+def _rows_gone(session: _Session, entry: Load) -> bool:
     target = pg.qualified(entry.target_schema, entry.target_table)
     there = session.connection.execute("SELECT to_regclass(%s) IS NOT NULL", [target]).fetchone()
     if not there or not there[0]:
@@ -259,8 +260,8 @@ def _work(
     stale = [p for p in made.tables if p.identity in loaded or not _verified(session, p)]
     created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
     finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
-    # What failed verification was not marked, so it is verified again by the next run.
     outcomes = _verify(session, tuple(stale))
+    _doubt(session, outcomes)
     for outcome in outcomes:
         if not outcome.count:
             ledger.mark_verified(connection, name, *outcome.plan.identity, outcome.digest, outcome.chunks)
@@ -286,9 +287,7 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
     """Make the schema; return what was made."""
     connection, target = session.connection, session.target
     if target.folder is not None:
-        return tuple(
-            f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema)
-        )
+        return tuple(f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema))
     if derived is None:
         return ()
     wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
@@ -296,9 +295,7 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
         return ()
     with connection.transaction():
         # IF NOT EXISTS would ask for the right to create schemas even where there is nothing to create.
-        if not connection.execute(
-            "SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]
-        ).fetchone():
+        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone():
             pg.execute(connection, f"CREATE SCHEMA {pg.quoted(target.schema)}")
         create.run(connection, wanted)
         for item in wanted:
@@ -323,14 +320,12 @@ def _load(
                     unsettled[item.plan.target.name] = item.plan
     notes: list[Finding] = []
     for plan in reversed(made.tables):
-        item = loaded.get(plan.identity)
-        if item is None or not item.retained:
+        done = loaded.get(plan.identity)
+        if done is None or not done.retained:
             continue
         deleted, left = settle(session.connection, plan, context)
-        merged = replace(item.merged, deleted=item.merged.deleted + deleted)
-        loaded[plan.identity] = replace(
-            item, merged=merged, retained=left, effective=item.effective or deleted > 0
-        )
+        merged = replace(done.merged, deleted=done.merged.deleted + deleted)
+        loaded[plan.identity] = replace(done, merged=merged, retained=left, effective=done.effective or deleted > 0)
         if left:
             notes.append(
                 Finding(
@@ -345,32 +340,28 @@ def _load(
     again = [plan for plan in made.tables if _freed(session, plan, loaded)]
     for plan in again:
         # A value that a waiting row still held is free now.
-        (item,) = load_group(session.connection, (plan,), context)
+        (second,) = load_group(session.connection, (plan,), context)
+        first = loaded[plan.identity].merged
         merged = Merged(
-            *(a + b for a, b in zip(_triple(loaded[plan.identity].merged), _triple(item.merged), strict=True))
+            inserted=first.inserted + second.merged.inserted,
+            updated=first.updated + second.merged.updated,
+            deleted=first.deleted + second.merged.deleted,
         )
-        loaded[plan.identity] = replace(item, merged=merged, effective=True)
+        loaded[plan.identity] = replace(second, merged=merged, effective=True)
     return loaded, tuple(notes)
-
-
-def _triple(merged: Merged) -> tuple[int, int, int]:
-    return merged.inserted, merged.updated, merged.deleted
 
 
 def _freed(session: _Session, plan: TablePlan, loaded: dict[tuple[str, str], Loaded]) -> bool:
     item = loaded.get(plan.identity)
-    return item is not None and item.merged.deleted > 0 and "unique_conflict" in _waiting_now(session, plan)
-
-
-def _waiting_now(session: _Session, plan: TablePlan) -> frozenset[str]:
-    return ledger.waiting_reasons(session.connection, session.target.name).get(plan.identity, frozenset())
+    if item is None or not item.merged.deleted:
+        return False
+    waiting = ledger.waiting_reasons(session.connection, session.target.name)
+    return "unique_conflict" in waiting.get(plan.identity, frozenset())
 
 
 def _is_due(group: tuple[TablePlan, ...], due: set[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
     """A table whose parent lost rows is due as well: its rows may be orphans now."""
-    return any(
-        p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group
-    )
+    return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
 
 
 def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TablePlan, ...]]]:
@@ -410,10 +401,16 @@ def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, .
     for item in plans:
         path, _ = session.paths[item.source]
         waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
-        outcomes.append(
-            verify_table(session.connection, item, session.target.name, path, waiting, session.folder)
-        )
+        outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
     return tuple(outcomes)
+
+
+def _doubt(session: _Session, outcomes: tuple[Outcome, ...]) -> None:
+    """Note in the ledger which tables differ; a role that may only read still gets its answer."""
+    for outcome in outcomes:
+        if outcome.count:
+            with contextlib.suppress(pg.Error):
+                ledger.mark_doubtful(session.connection, session.target.name, *outcome.plan.identity)
 
 
 def _conserve(session: _Session, made: Plan) -> None:
@@ -454,9 +451,7 @@ def _report(
     created: tuple[str, ...] = (),
 ) -> Report:
     known = ledger.read(session.connection, session.target.name)
-    tables = [
-        _table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables
-    ]
+    tables = [_table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
     tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
     differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
     count = sum(outcome.count for outcome in outcomes)
@@ -531,8 +526,7 @@ def _run_findings(
                 Finding(
                     "info",
                     "foreign_rows",
-                    f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; "
-                    "they were left alone.",
+                    f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; they were left alone.",
                     *outcome.plan.identity,
                     rows=outcome.foreign,
                 )

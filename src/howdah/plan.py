@@ -147,9 +147,7 @@ class Plan:
                 "server_version": self.target.server_version,
                 "schema": self.target.schema,
             },
-            "sources": [
-                {"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources
-            ],
+            "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
             "tables": (
                 [
                     {
@@ -229,7 +227,7 @@ def table_plan(
             columns.append(planned)
         if planned is not None and rule.keep:
             columns += _kept(column.name, target, rule.keep, note)
-    columns += _tenancy(table, target, columns, application)
+    columns += _tenancy(target, columns, application)
     _check_columns(target, columns, note)
     _remarks(table, note)
     return (
@@ -251,9 +249,7 @@ class _Notes:
     def __init__(self, source: str, table: str, findings: list[Finding]) -> None:
         self.source, self.table, self.findings = source, table, findings
 
-    def __call__(
-        self, severity: Any, code: str, message: str, column: str = "", rows: int | None = None
-    ) -> None:
+    def __call__(self, severity: Any, code: str, message: str, column: str = "", rows: int | None = None) -> None:
         self.findings.append(Finding(severity, code, message, self.source, self.table, column, rows))
 
 
@@ -395,9 +391,7 @@ def _kept(source: str, target: TargetTable, keep: str, note: _Notes) -> list[Col
     return [ColumnPlan(source=source, target=keep, type=found.type, cast="uuid5_kept")]
 
 
-def _tenancy(
-    table: SourceTable, target: TargetTable, columns: list[ColumnPlan], application: Application | None
-) -> list[ColumnPlan]:
+def _tenancy(target: TargetTable, columns: list[ColumnPlan], application: Application | None) -> list[ColumnPlan]:
     tenancy = application.tenancy if application else None
     found = target.find(tenancy.column) if tenancy else None
     if tenancy is None or found is None or any(column.target == found.name for column in columns):

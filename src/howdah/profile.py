@@ -103,7 +103,7 @@ def _table(connection: sqlite3.Connection, table: SourceTable) -> TableProfile:
         part = table.columns[start : start + _COLUMNS_PER_QUERY]
         parts = [_aggregates(quoted(column.name), column.declared) for column in part]
         wanted = ", ".join(["count(*)", *(expression for group in parts for expression in group)])
-        values = list(connection.execute(f"SELECT {wanted} FROM {quoted(table.name)}").fetchone())  # noqa: S608
+        values = list(connection.execute(f"SELECT {wanted} FROM {quoted(table.name)}").fetchone())
         rows = values.pop(0)
         for column in part:
             taken, values = values[: len(_MEASURED)], values[len(_MEASURED) :]
@@ -176,9 +176,7 @@ def to_json(profile: Profile) -> dict[str, Any]:
             {
                 "table": table.table,
                 "rows": table.rows,
-                "columns": [
-                    asdict(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns
-                ],
+                "columns": [asdict(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
             }
             for table in profile.values()
         ],
@@ -193,9 +191,7 @@ def from_json(value: dict[str, Any] | None) -> Profile | None:
         table["table"]: TableProfile(
             table["table"],
             table["rows"],
-            tuple(
-                ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}) for c in table["columns"]
-            ),
+            tuple(ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}) for c in table["columns"]),
         )
         for table in value["tables"]
     }

@@ -27,12 +27,12 @@ def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[i
     columns = ", ".join(quoted(column.name) for column in table.columns)
     name = quoted(table.name)
     if table.rowid:
-        cursor = connection.execute(f"SELECT {table.rowid}, {columns} FROM {name} ORDER BY {table.rowid}")  # noqa: S608
+        cursor = connection.execute(f"SELECT {table.rowid}, {columns} FROM {name} ORDER BY {table.rowid}")
         for row in cursor:
             yield row[0], row[1:]
         return
     order = ", ".join(quoted(column) for column in table.primary_key) if table.without_rowid else ""
-    query = f"SELECT {columns} FROM {name}" + (f" ORDER BY {order}" if order else "")  # noqa: S608
+    query = f"SELECT {columns} FROM {name}" + (f" ORDER BY {order}" if order else "")
     yield from enumerate(connection.execute(query), start=1)
 
 
@@ -40,7 +40,7 @@ def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int])
     """Yield the rows with the given locators, in their order."""
     if table.rowid and len(locators) <= 1000:
         columns = ", ".join(quoted(column.name) for column in table.columns)
-        query = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"  # noqa: S608
+        query = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"
         for locator in sorted(locators):
             for row in connection.execute(query, [locator]):
                 yield locator, row
@@ -52,7 +52,7 @@ def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int])
 
 def count(connection: sqlite3.Connection, table: SourceTable) -> int:
     """Return how many rows a table has, counted by SQLite."""
-    return int(connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0])  # noqa: S608
+    return int(connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0])
 
 
 def row_digest(row: Row) -> bytes:
@@ -123,9 +123,7 @@ def tagged(row: Row, table: SourceTable) -> str:
     Integers, plain text and NULL stand for themselves; ``{"real": "1.5"}``, ``{"blob": "00ff"}`` and, for
     text that holds NUL or is no UTF-8, ``{"text_hex": "6100"}``.
     """
-    return json.dumps(
-        {_safe(column.name): _tag(value) for column, value in zip(table.columns, row, strict=True)}
-    )
+    return json.dumps({_safe(column.name): _tag(value) for column, value in zip(table.columns, row, strict=True)})
 
 
 def key_of(locator: int, row: Row, table: SourceTable) -> str:

@@ -180,9 +180,7 @@ class Report:
                 "server_version": self.target.server_version,
                 "schema": self.target.schema,
             },
-            "sources": [
-                {"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources
-            ],
+            "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
             "tables": [table.to_dict() for table in self.tables],
             "findings": [finding.to_dict() for finding in self.findings],
             "differences": [difference.to_dict() for difference in self.differences],

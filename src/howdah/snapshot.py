@@ -67,8 +67,7 @@ def check_space(sources: tuple[SourceFile, ...], folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SourceError(
-            f"The snapshots need {needed / 1e6:,.0f} MB in {folder.parent}, and {free / 1e6:,.0f} MB are"
-            " free.",
+            f"The snapshots need {needed / 1e6:,.0f} MB in {folder.parent}, and {free / 1e6:,.0f} MB are free.",
             "Set TMPDIR to a folder with room.",
         )
 
@@ -82,6 +81,8 @@ def take(source: SourceFile, folder: Path) -> Snapshot:
     """
     check_header(source.path)
     target = folder / f"{sha256(str(source.path).encode()).hexdigest()[:16]}.sqlite"
+    # A copy onto an older one would differ in its header: the same source must give the same bytes.
+    target.unlink(missing_ok=True)
     try:
         _copy(source.path, target)
         problem = _quick_check(target)
@@ -94,8 +95,7 @@ def take(source: SourceFile, folder: Path) -> Snapshot:
             ) from error
         raise SourceError(
             f"{source.path} cannot be read: {text}.",
-            "A database in WAL mode on a read-only file system must be copied, with its -wal file, to a"
-            " writable one.",
+            "A database in WAL mode on a read-only file system must be copied, with its -wal file, to a writable one.",
         ) from error
     except sqlite3.DatabaseError as error:
         problem = str(error)

@@ -6,9 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import psycopg
-
-from howdah.pg import Connection, copy_in, execute, quoted
+from howdah.pg import ROW_FAULTS, Connection, copy_in, execute, message, quoted
 from howdah.plan import TablePlan
 from howdah.reading import ChunkDigest, Row, rows
 from howdah.rowcast import RowCast, RowError
@@ -20,9 +18,6 @@ SHARED = "_howdah_shared"
 # A batch is what one savepoint covers and what is sent again, halved, when the server refuses a row of it.
 _BATCH_ROWS = 5_000
 _BATCH_BYTES = 8 * 1024 * 1024
-
-# What a single bad value causes; anything else (disk full, shutdown) is no fault of the row.
-_ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 
 
 @dataclass(frozen=True)
@@ -146,14 +141,13 @@ class _Sender:
         try:
             with self._connection.transaction():
                 copy_in(self._connection, self._statement, batch)
-        except _ROW_FAULTS as error:
+        except ROW_FAULTS as error:
             if len(batch) == 1:
-                message = " ".join((error.diag.message_primary or str(error)).split())
                 locator = batch[0][0]
                 assert isinstance(locator, int)  # noqa: S101 - put there by add()
                 column = error.diag.column_name or ""
                 self.rejects.append(
-                    Reject(locator, column, "server_refused", f"PostgreSQL refused it: {message}")
+                    Reject(locator, column, "server_refused", f"PostgreSQL refused it: {message(error)}")
                 )
                 return
             middle = len(batch) // 2

@@ -130,9 +130,7 @@ def _exact(word: str, declared: str, profile: ColumnProfile) -> Choice | None:
         return _evidence(profile)
     precision, scale = declared_precision(declared)
     if precision and profile.cents == profile.numbers:
-        return Choice(
-            TargetType("numeric", f"numeric({precision},{scale})", precision=precision, scale=scale)
-        )
+        return Choice(TargetType("numeric", f"numeric({precision},{scale})", precision=precision, scale=scale))
     if precision:
         return Choice(
             NUMERIC,

@@ -16,7 +16,11 @@ SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.y
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str) -> None:
     binaries = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "ANSIBLE_HOME": str(ROOT / ".ansible")}
+    environment = {
+        **os.environ,
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "ANSIBLE_HOME": str(ROOT / ".ansible"),
+    }
     done = subprocess.run(
         [binaries / "molecule", "test", "--scenario-name", scenario],
         cwd=ROOT,

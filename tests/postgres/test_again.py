@@ -32,9 +32,7 @@ def shop(make_source):
 
 def writes(database):
     """Rows written so far, and how far transaction ids got."""
-    rows = database.value(
-        "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables"
-    )
+    rows = database.value("SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables")
     return rows, database.value("SELECT count(*) FROM howdah.run")
 
 

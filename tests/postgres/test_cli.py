@@ -72,9 +72,7 @@ def test_json_on_stdout_is_json_and_nothing_else(howdah, source):
     assert json.loads(howdah("migrate", source, "--json").stdout)["changed"] is True
     assert json.loads(howdah("migrate", source, "--json").stdout)["changed"] is False
     assert json.loads(howdah("plan", source, "--json").stdout)["pending"] is False
-    assert json.loads(howdah("discover", source, "--json").stdout)["files"][0]["tables"] == [
-        {"table": "t", "rows": 2}
-    ]
+    assert json.loads(howdah("discover", source, "--json").stdout)["files"][0]["tables"] == [{"table": "t", "rows": 2}]
 
 
 def test_quarantine_ends_with_3_and_tells_where_to_look(howdah, make_source):

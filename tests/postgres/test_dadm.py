@@ -15,6 +15,7 @@ from howdah.errors import SourceError, TargetRefused
 from howdah.pipeline import Request, migrate, plan, verify
 
 FOLDER = Path(__file__).parents[2] / "applications" / "dadm"
+ANALYSIS = "data/analysis_storage/analysis_data.db"
 TENANT = uuid.UUID("00000000-0000-0000-0000-000000000002")
 
 
@@ -58,13 +59,10 @@ def test_every_table_holds_what_its_source_holds(database, request_):
 def test_identifiers_map_alike_in_keys_and_references(database, request_):
     migrate(request_)
     space = application.load(FOLDER).namespace
-    expected = {
-        (text, uuid.uuid5(space, text))
-        for (text,) in read(request_, "data/prompts.db", "SELECT id FROM prompts")
-        if not is_uuid(text)
-    }
+    tasks = [text for (text,) in read(request_, ANALYSIS, "SELECT task_id FROM processing_tasks")]
+    expected = {(text, uuid.uuid5(space, text)) for text in tasks if not is_uuid(text)}
     assert expected
-    assert set(database.query("SELECT legacy_id, id FROM prompts WHERE legacy_id IS NOT NULL")) == expected
+    assert set(database.query("SELECT legacy_id, id FROM processing_tasks WHERE legacy_id IS NOT NULL")) == expected
     pairs = read(request_, "data/prompts.db", "SELECT id, prompt_id FROM test_cases")
     held = dict(database.query("SELECT id, prompt_id FROM test_cases"))
 

@@ -22,21 +22,16 @@ ROWS = 6_000
 @pytest.fixture
 def source(make_source):
     script = "".join(
-        f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY AUTOINCREMENT, p INT REFERENCES t{max(n - 1, 0)}(id), v"
-        " TEXT);"
+        f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY AUTOINCREMENT, p INT REFERENCES t{max(n - 1, 0)}(id), v TEXT);"
         for n in range(TABLES)
     )
-    return make_source(
-        script, **{f"t{n}": [(i, i, f"row {i}") for i in range(1, ROWS + 1)] for n in range(TABLES)}
-    )
+    return make_source(script, **{f"t{n}": [(i, i, f"row {i}") for i in range(1, ROWS + 1)] for n in range(TABLES)})
 
 
 def start(database, *sources):
     environment = {**os.environ, "HOWDAH_DSN": database.dsn}
     command = [sys.executable, "-c", "from howdah.cli import main; main()", "migrate", *map(str, sources)]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
 def half_loaded(database):
@@ -61,9 +56,7 @@ def test_killed_at_any_moment_the_next_run_finishes(database, source):
     duration = time.monotonic() - began
     seen = set()
     for attempt in range(8):
-        database.query(
-            "DROP SCHEMA IF EXISTS howdah CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
-        )
+        database.query("DROP SCHEMA IF EXISTS howdah CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         run = start(database, source)
         time.sleep(duration * (0.25 + 0.09 * attempt))
         run.send_signal(signal.SIGKILL)

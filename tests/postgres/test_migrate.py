@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from psycopg import conninfo
 
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.pipeline import Request, migrate, plan, verify
@@ -52,8 +53,7 @@ def test_new_rows_get_ids_past_the_largest(database, make_source):
 
 def test_the_high_water_mark_outlives_deleted_rows(database, make_source):
     source = make_source(
-        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT); INSERT INTO t VALUES (41, 'x');"
-        " DELETE FROM t;"
+        "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT); INSERT INTO t VALUES (41, 'x'); DELETE FROM t;"
     )
     migrate(Request((source,), database.dsn))
     assert database.value("INSERT INTO t (v) VALUES ('y') RETURNING id") == 42
@@ -75,17 +75,13 @@ def test_rows_in_the_wal_arrive_while_a_writer_goes_on(database, make_source):
 
 
 def test_odd_names_arrive_and_are_reported(database, make_source):
-    source = make_source(
-        'CREATE TABLE "Order Lines" ("select" TEXT, "1st" INT PRIMARY KEY, "100%s" TEXT, "ä""b" INT)'
-    )
+    source = make_source('CREATE TABLE "Order Lines" ("select" TEXT, "1st" INT PRIMARY KEY, "100%s" TEXT, "ä""b" INT)')
     with closing(sqlite3.connect(source)) as connection:
         connection.execute("""INSERT INTO "Order Lines" VALUES ('a', 1, 'b', 2)""")
         connection.commit()
     report = migrate(Request((source,), database.dsn))
     assert report.verdict == "verified"
-    assert database.query('SELECT * FROM "order lines" WHERE "ä""b" = 2 AND "select" = $$a$$') == [
-        ("a", 1, "b", 2)
-    ]
+    assert database.query('SELECT * FROM "order lines" WHERE "ä""b" = 2 AND "select" = $$a$$') == [("a", 1, "b", 2)]
 
 
 def test_a_table_without_a_key_moves_as_a_multiset(database, make_source):
@@ -115,12 +111,9 @@ def test_tables_that_refer_to_each_other_move(database, make_source):
 
 def test_parallel_workers_give_the_same(database, make_source):
     script = "".join(
-        f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, p INT REFERENCES t{max(n - 4, 0)}(id));"
-        for n in range(12)
+        f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, p INT REFERENCES t{max(n - 4, 0)}(id));" for n in range(12)
     )
-    source = make_source(
-        script, **{f"t{n}": [(i, None if n < 4 else i) for i in range(50)] for n in range(12)}
-    )
+    source = make_source(script, **{f"t{n}": [(i, None if n < 4 else i) for i in range(50)] for n in range(12)})
     report = migrate(Request((source,), database.dsn, jobs=4))
     assert (report.verdict, sum(t.loaded_rows for t in report.tables)) == ("verified", 600)
 
@@ -210,11 +203,9 @@ def test_text_keys_with_nulls_become_a_unique_key(database, make_source):
 
 
 def test_a_role_without_rights_is_told_so_before_anything_happens(database, make_source):
-    database.query("CREATE ROLE howdah_poor LOGIN")
+    database.query("CREATE ROLE howdah_poor LOGIN PASSWORD 'for-tests-only'")
     try:
         with pytest.raises(TargetRefused, match="may not create schemas"):
-            migrate(
-                Request((make_source(CHINOOK),), database.dsn.replace("user=postgres", "user=howdah_poor"))
-            )
+            migrate(Request((make_source(CHINOOK),), conninfo.make_conninfo(database, user="howdah_poor")))
     finally:
         database.query("DROP ROLE howdah_poor")

@@ -99,8 +99,7 @@ def test_a_parent_that_others_refer_to_stays_and_is_reported(database, make_sour
 
 def test_a_child_whose_parent_vanished_goes_to_quarantine(database, make_source, change):
     source = make_source(
-        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES"
-        " p(id))",
+        "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE c (id INTEGER PRIMARY KEY, p INT REFERENCES p(id))",
         p=[(1,), (2,)],
         c=[(10, 1), (20, 2)],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from psycopg import conninfo
 
 from howdah.pipeline import Request, migrate, verify
 
@@ -137,8 +138,30 @@ def test_digests_of_chunks_are_kept_and_do_not_depend_on_the_order(database, mak
     assert [(ordinal, count) for ordinal, count, _ in chunks] == [(0, 10_000), (1, 10_000), (2, 5_000)]
     total = sum(int.from_bytes(digest, "big") for _, _, digest in chunks) % (1 << 256)
     assert database.value("SELECT digest FROM howdah.load") == total.to_bytes(32, "big")
-    two = make_source(
-        "CREATE TABLE t (v TEXT, id INTEGER PRIMARY KEY)", "two.db", t=[(v, n) for n, v in rows]
-    )
+    two = make_source("CREATE TABLE t (v TEXT, id INTEGER PRIMARY KEY)", "two.db", t=[(v, n) for n, v in rows])
     database.query("CREATE SCHEMA other")
     assert migrate(Request((two,), database.dsn, schema="other")).verdict == "verified"
+
+
+def test_what_verify_found_migrate_repairs(database, request_):
+    database.query("UPDATE t SET s = 'wrong', n = 0 WHERE id = 7")
+    assert verify(request_).exit_code == 4
+    report = migrate(request_)
+    assert (report.verdict, report.changed, report.tables[0].updated) == ("verified", True, 1)
+    assert verify(request_).exit_code == 0
+    assert migrate(request_).changed is False
+
+
+def test_a_role_that_may_only_read_can_verify(database, request_):
+    database.query("CREATE ROLE howdah_reader LOGIN")
+    try:
+        database.query(
+            "GRANT USAGE ON SCHEMA public, howdah TO howdah_reader;"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public, howdah TO howdah_reader"
+        )
+        reader = Request(request_.sources, conninfo.make_conninfo(database, user="howdah_reader"))
+        assert verify(reader).exit_code == 0
+        database.query("UPDATE t SET i = 0 WHERE id = 7")
+        assert verify(reader).exit_code == 4
+    finally:
+        database.query("DROP OWNED BY howdah_reader; DROP ROLE howdah_reader")

@@ -111,7 +111,9 @@ def test_server_is_configured_as_declared() -> None:
 
 
 def test_every_login_role_has_a_scram_verifier_or_no_password() -> None:
-    rows = administrate("SELECT rolname, coalesce(left(rolpassword, 14), '') FROM pg_authid WHERE rolcanlogin").splitlines()
+    rows = administrate(
+        "SELECT rolname, coalesce(left(rolpassword, 14), '') FROM pg_authid WHERE rolcanlogin"
+    ).splitlines()
     found = dict(row.split("|") for row in rows)
     assert found.pop("postgres") == ""
     assert found.pop("howdah_migrator") == ""
@@ -120,7 +122,9 @@ def test_every_login_role_has_a_scram_verifier_or_no_password() -> None:
 
 
 def test_databases_and_owners() -> None:
-    rows = administrate("SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE NOT datistemplate").splitlines()
+    rows = administrate(
+        "SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE NOT datistemplate"
+    ).splitlines()
     owners = dict(row.split("|") for row in rows)
     expected = {f"{name}_db": f"{name}_owner" for name in ("dadm", "camunda", "echo", "openai", "monitor")}
     assert owners == {**expected, "postgres": "postgres"}
@@ -181,7 +185,11 @@ def test_no_password_in_the_poolers_files() -> None:
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_no_secret_in_what_the_engine_shows(name: str) -> None:
-    shown = run("docker", "inspect", name).stdout + run("docker", "logs", name).stderr + run("docker", "logs", name).stdout
+    shown = (
+        run("docker", "inspect", name).stdout
+        + run("docker", "logs", name).stderr
+        + run("docker", "logs", name).stdout
+    )
     secrets = [file.read_text().strip() for file in (CONFIG / "secrets").iterdir()]
     assert len(secrets) >= 6
     assert not [value for value in secrets if value in shown]
@@ -261,7 +269,9 @@ def test_a_backup_restores_in_a_throw_away_container(tmp_path: Path) -> None:
 
 
 def test_status_says_that_all_is_well() -> None:
-    page = json.loads(run(f"/usr/local/bin/howdah-{ENVIRONMENT}", "status", "--instance", ENVIRONMENT, "--json").stdout)
+    page = json.loads(
+        run(f"/usr/local/bin/howdah-{ENVIRONMENT}", "status", "--instance", ENVIRONMENT, "--json").stdout
+    )
     assert page["problems"] == []
     assert page["server"]["checksum_failures"] == 0
     assert page["archive"]["failing"] is False

@@ -36,6 +36,4 @@ def storage_class(value: SqliteValue) -> str:
 
 def mismatch(value: SqliteValue, wanted: str) -> CastError:
     """Return the error for a value of the wrong storage class."""
-    return CastError(
-        "storage_class", f"A value of storage class {storage_class(value)} stands where {wanted} belongs."
-    )
+    return CastError("storage_class", f"A value of storage class {storage_class(value)} stands where {wanted} belongs.")

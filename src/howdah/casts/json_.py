@@ -65,9 +65,7 @@ def _strings(value: Any, binary: bool) -> None:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                raise CastError(
-                    "json_surrogate", "A string in the document holds half a surrogate pair."
-                ) from None
+                raise CastError("json_surrogate", "A string in the document holds half a surrogate pair.") from None
     elif isinstance(value, dict):
         for key, item in value.items():
             _strings(key, binary)
@@ -96,7 +94,5 @@ def _number(_: str) -> None:
     """Skip numbers: Python's own limits on them are not PostgreSQL's."""
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_number, parse_float=_number, parse_constant=_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_number, parse_float=_number, parse_constant=_constant)
 _LENIENT = json.JSONDecoder(parse_int=_number, parse_float=_number, parse_constant=_constant)

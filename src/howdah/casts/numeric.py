@@ -85,9 +85,7 @@ def _within(number: Decimal, precision: int, scale: int) -> bool:
 
 def fits(value: int | float, precision: int, scale: int) -> bool:
     """Return whether a number enters numeric(precision, scale) without rounding."""
-    return not (isinstance(value, float) and math.isinf(value)) and _within(
-        Decimal(repr(value)), precision, scale
-    )
+    return not (isinstance(value, float) and math.isinf(value)) and _within(Decimal(repr(value)), precision, scale)
 
 
 def inexact(target: TargetType) -> Cast:

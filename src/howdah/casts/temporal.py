@@ -65,11 +65,7 @@ def moment(target: TargetType, unit: str, utc: bool) -> Cast:
     def written(local: datetime, zone: str) -> str:
         offset = zone_offset(zone)
         if kind == "date":
-            if (
-                (zone
-                and not (utc or unit))
-                or (local - offset if zone else local).time() != datetime.min.time()
-            ):
+            if (zone and not (utc or unit)) or (local - offset if zone else local).time() != datetime.min.time():
                 raise CastError("time_lost", "The value has a time of day, and the column holds days.")
             return (local - offset).date().isoformat()
         if local.microsecond % 10 ** (6 - digits):

@@ -34,8 +34,8 @@ WHERE c.oid = ANY (%s) ORDER BY c.oid, a.attnum
 
 _UNIQUES = """
 SELECT i.indrelid::bigint, ic.relname, i.indisprimary, i.indnullsnotdistinct,
-       ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true) FROM generate_series(1,
-       i.indnkeyatts) n ORDER BY n),
+       ARRAY(SELECT pg_get_indexdef(i.indexrelid, n, true)
+             FROM generate_series(1, i.indnkeyatts) n ORDER BY n),
        ARRAY(SELECT i.indkey[n - 1]::int FROM generate_series(1, i.indnkeyatts) n ORDER BY n),
        coalesce(pg_get_expr(i.indpred, i.indrelid), ''),
        ARRAY(SELECT DISTINCT d.refobjsubid::int FROM pg_depend d
@@ -50,8 +50,8 @@ ORDER BY i.indrelid, NOT i.indisprimary, ic.relname
 """
 
 _CONSTRAINTS = """
-SELECT con.conrelid::bigint, con.conname, con.contype, con.conkey::int[], pg_get_expr(con.conbin,
-  con.conrelid),
+SELECT con.conrelid::bigint, con.conname, con.contype, con.conkey::int[],
+       pg_get_expr(con.conbin, con.conrelid),
        con.confrelid::bigint, fn.nspname, f.relname, con.confkey::int[], con.confupdtype, con.confdeltype,
        con.condeferrable, cn.nspname, c.relname
 FROM pg_constraint con
@@ -95,9 +95,7 @@ def read(connection: Connection, schema: str) -> TargetCatalog:
             continue
         parents = tuple(names[row[5]][number] for number in row[8])
         foreign[child].append(
-            TargetForeignKey(
-                name, used, row[6], row[7], parents, _ACTIONS[row[9]], _ACTIONS[row[10]], row[11]
-            )
+            TargetForeignKey(name, used, row[6], row[7], parents, _ACTIONS[row[9]], _ACTIONS[row[10]], row[11])
         )
         references[row[5]].append(Reference(row[12], row[13], used, parents))
     return TargetCatalog(
@@ -124,9 +122,7 @@ def _columns(
 ) -> tuple[dict[int, dict[int, str]], dict[int, tuple[TargetColumn, ...]]]:
     names: dict[int, dict[int, str]] = {oid: {} for oid in oids}
     columns: dict[int, list[TargetColumn]] = {oid: [] for oid in oids}
-    for oid, number, name, not_null, default, identity, generated, *kind in connection.execute(
-        _COLUMNS, [oids]
-    ):
+    for oid, number, name, not_null, default, identity, generated, *kind in connection.execute(_COLUMNS, [oids]):
         names[oid][number] = name
         columns[oid].append(
             TargetColumn(

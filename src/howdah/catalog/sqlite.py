@@ -55,9 +55,7 @@ def read(path: Path) -> SourceCatalog:
         try:
             return _read(connection)
         except sqlite3.DatabaseError as error:
-            raise SourceError(
-                f"The schema of {path} cannot be read: {error}.", "Try: sqlite3 FILE .schema"
-            ) from error
+            raise SourceError(f"The schema of {path} cannot be read: {error}.", "Try: sqlite3 FILE .schema") from error
 
 
 def _read(connection: sqlite3.Connection) -> SourceCatalog:
@@ -66,9 +64,7 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
     ).fetchall()
     sql_of = {(kind, name): text for kind, name, _, text in master}
     kinds = {
-        str(row[1]): (str(row[2]), bool(row[4]))
-        for row in connection.execute("PRAGMA table_list")
-        if row[0] == "main"
+        str(row[1]): (str(row[2]), bool(row[4])) for row in connection.execute("PRAGMA table_list") if row[0] == "main"
     }
     sequences = _sequences(connection, sql_of)
     tables: list[SourceTable] = []
@@ -145,13 +141,9 @@ def _rowid_alias(
     return column.name if column.declared.upper() == "INTEGER" else ""
 
 
-def _indexes(
-    connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str, str], str]
-) -> tuple[SourceIndex, ...]:
+def _indexes(connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str, str], str]) -> tuple[SourceIndex, ...]:
     found = []
-    for _, name, unique, origin, partial in connection.execute(
-        f"PRAGMA index_list({quoted(table)})"
-    ).fetchall():
+    for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
         parts = [row for row in connection.execute(f"PRAGMA index_xinfo({quoted(name)})") if row[5]]
         found.append(
             SourceIndex(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -38,7 +39,7 @@ class _Verbs(click.Group):
             sys.exit(1)
 
 
-def fail(error: HowdahError) -> None:
+def fail(error: HowdahError) -> NoReturn:
     """Print a failure and end with its exit code."""
     click.echo(f"howdah: {error.what}", err=True)
     if error.next_step:
@@ -48,9 +49,7 @@ def fail(error: HowdahError) -> None:
 
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="howdah")
-@click.option(
-    "--debug", is_flag=True, default=lambda: bool(os.environ.get("HOWDAH_DEBUG")), help="Show tracebacks."
-)
+@click.option("--debug", is_flag=True, default=lambda: bool(os.environ.get("HOWDAH_DEBUG")), help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Move SQLite databases into PostgreSQL, every row accounted for and verified."""
 

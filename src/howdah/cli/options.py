@@ -21,18 +21,14 @@ PATH = click.Path(path_type=Path)
 def request_options(command: Command) -> Command:
     """Add SOURCE…, --to, --application and --schema."""
     for decorate in (
-        click.option(
-            "--schema", metavar="NAME", help="Target schema (default: the application's, or public)."
-        ),
+        click.option("--schema", metavar="NAME", help="Target schema (default: the application's, or public)."),
         click.option(
             "--application",
             type=PATH,
             metavar="DIR",
             help="Application folder; without it the schema is derived.",
         ),
-        click.option(
-            "--to", metavar="DSN", help="Target; also HOWDAH_DSN, PGHOST…, PGSERVICE. Never with a password."
-        ),
+        click.option("--to", metavar="DSN", help="Target; also HOWDAH_DSN, PGHOST…, PGSERVICE. Never with a password."),
         click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE..."),
     ):
         command = decorate(command)
@@ -48,13 +44,10 @@ def request(
     """
     if to and pg.has_password(to):
         raise ConfigurationError(
-            "The connection string on the command line holds a password, which any user of this machine can"
-            " read.",
+            "The connection string on the command line holds a password, which any user of this machine can read.",
             "Put it into HOWDAH_DSN, a PGPASSFILE or a service file.",
         )
     dsn = to if to is not None else os.environ.get("HOWDAH_DSN", "")
     if not pg.names_a_target(dsn):
-        raise ConfigurationError(
-            "No target was given.", "Add --to DSN, or set HOWDAH_DSN, PGHOST or PGSERVICE."
-        )
+        raise ConfigurationError("No target was given.", "Add --to DSN, or set HOWDAH_DSN, PGHOST or PGSERVICE.")
     return Request(sources=sources, dsn=dsn, application=application, schema=schema, **more)

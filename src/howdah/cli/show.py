@@ -90,9 +90,7 @@ def findings(out: Console, found: tuple[Finding, ...]) -> None:
             continue
         where = ".".join(part for part in (item.table, item.column) if part)
         rows = f" ({item.rows:,} rows)" if item.rows else ""
-        line = Text.assemble(
-            (f"{item.severity:>8} ", _STYLES[item.severity]), (f"{where}: " if where else "", "bold")
-        )
+        line = Text.assemble((f"{item.severity:>8} ", _STYLES[item.severity]), (f"{where}: " if where else "", "bold"))
         out.print(line + Text(item.message + rows))
     for code, count in shown.items():
         if count > _LISTED:
@@ -122,9 +120,7 @@ def summary(report: Report, written: list[str]) -> None:
     findings(out, report.findings)
     for difference in report.differences:
         columns = f" in {', '.join(difference.columns)}" if difference.columns else ""
-        out.print(
-            Text(f"    DIFF {difference.target} {difference.key}: {difference.kind}{columns}", style="red")
-        )
+        out.print(Text(f"    DIFF {difference.target} {difference.key}: {difference.kind}{columns}", style="red"))
     if report.findings or report.differences:
         out.print()
     where = f"{report.target.database}.{report.target.schema} on PostgreSQL {report.target.server_version}"

@@ -19,7 +19,7 @@ from howdah.report import write_text
 @click.option("--report", type=PATH, metavar="FILE", help="Write the report as JSON.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a summary.")
 def verify(report: Path | None, as_json: bool, **options: Any) -> None:
-    """Compare the sources as they are now with the target, row by row; nothing is written."""
+    """Compare the sources as they are now with the target, row by row; no row is written."""
     done = pipeline.verify(request(**options))
     if report:
         write_text(report, done.to_json())

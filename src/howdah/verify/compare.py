@@ -136,9 +136,7 @@ class _Demanded:
     chunks: dict[int, int]
 
 
-def _fill_expected(
-    buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes]
-) -> _Demanded:
+def _fill_expected(buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes]) -> _Demanded:
     expectation = Expectation(plan)
     demanded = _Demanded(0, 0, defaultdict(int))
     with open_snapshot(snapshot) as connection:
@@ -195,9 +193,7 @@ def _match(
         found.missing += [locator for _, locator in candidates[met[key] :]]
 
 
-def _left_over(
-    connection: Connection, plan: TablePlan, application: str, extra: set[bytes]
-) -> list[list[bytes]]:
+def _left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
     """Return keys of rows that the ledger calls ours and the snapshot does not have.
 
     Rows that wait until others let go of them are not among them: the run that left them there said so.
@@ -207,9 +203,7 @@ def _left_over(
     with connection.transaction(force_rollback=True):
         merge.recall(connection, application, plan, "pg_temp._howdah_ours")
         merge.recall(connection, application, plan, "pg_temp._howdah_waiting", merge.RETAINED)
-        waiting = {
-            encoding.key_hash(key) for key in readback.keys(connection, plan, "pg_temp._howdah_waiting")
-        }
+        waiting = {encoding.key_hash(key) for key in readback.keys(connection, plan, "pg_temp._howdah_waiting")}
         ours = list(readback.keys(connection, plan, "pg_temp._howdah_ours"))
     return [key for key in ours if encoding.key_hash(key) in extra - waiting]
 

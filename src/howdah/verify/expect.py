@@ -35,9 +35,7 @@ class Expectation:
 
     def __init__(self, plan: TablePlan) -> None:
         names = [column.name for column in plan.table.columns]
-        self._steps = [
-            (names.index(c.source) if c.source else -1, _rule(c), c.option("value")) for c in plan.columns
-        ]
+        self._steps = [(names.index(c.source) if c.source else -1, _rule(c), c.option("value")) for c in plan.columns]
         targets = [column.target for column in plan.columns]
         self._key = [targets.index(name) for name in plan.key]
 

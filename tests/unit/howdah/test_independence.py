@@ -1,0 +1,50 @@
+"""Rules about the engine's own code that reviews should not have to repeat."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import howdah
+
+ROOT = Path(howdah.__file__).parent
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", [*sorted((ROOT / "verify").glob("*.py")), ROOT / "encoding.py"], ids=lambda p: p.stem)
+def test_the_verifier_shares_no_cast_with_the_loader(path):
+    forbidden = ("howdah.casts", "howdah.rowcast", "howdah.staging", "howdah.load", "howdah.typemap")
+    assert not [name for name in imports(path) if name.startswith(forbidden)]
+
+
+@pytest.mark.parametrize("name", ["plan", "ddl", "typemap", "order", "identifiers", "encoding", "defaults"])
+def test_pure_stages_never_receive_a_connection(name):
+    tree = ast.parse((ROOT / f"{name}.py").read_text())
+    arguments = [arg.arg for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for arg in node.args.args]
+    assert "connection" not in arguments
+
+
+@pytest.mark.parametrize("path", [p for p in sorted(ROOT.rglob("*.py")) if "cli" not in p.parts], ids=lambda p: p.stem)
+def test_only_the_command_line_prints(path):
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+
+
+@pytest.mark.parametrize(
+    "name", [m.name for m in pkgutil.walk_packages(howdah.__path__, "howdah.") if "alembic_env" not in m.name]
+)
+def test_examples_in_docstrings_are_true(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0

@@ -1,0 +1,166 @@
+"""Types, defaults and DDL derived from a source."""
+
+from __future__ import annotations
+
+import pytest
+
+from howdah import ddl, typemap
+from howdah.catalog import sqlite
+from howdah.catalog.model import SourceColumn
+from howdah.defaults import translate
+from howdah.plan import Inspected
+from howdah.profile import ColumnProfile, declared_precision, from_json, measure, to_json
+
+
+@pytest.fixture
+def inspect(make_source):
+    def run(script, **rows):
+        path = make_source(script, **rows)
+        catalog = sqlite.read(path)
+        with sqlite.open_snapshot(path) as connection:
+            return Inspected("s", str(path), 0, "", (), catalog, measure(connection, catalog))
+
+    return run
+
+
+def kinds(inspect, declared, values):
+    source = inspect(f"CREATE TABLE t (c {declared})", t=[(value,) for value in values])
+    return ddl.derive((source,), "public").catalog.tables[0].columns[0].type.sql
+
+
+@pytest.mark.parametrize(
+    ("declared", "values", "wanted"),
+    [
+        ("INTEGER", [1, 2**63 - 1], "bigint"),
+        ("UNSIGNED BIG INT", [1], "bigint"),
+        ("INTEGER", [1, 2, "bad"], "bigint"),
+        ("INTEGER", ["all", "text"], "text"),
+        ("REAL", [1.5], "double precision"),
+        ("FLOAT", [], "double precision"),
+        ("NUMERIC(10,2)", [1.5, 2], "numeric(10,2)"),
+        ("NUMERIC(10,2)", [1.555], "numeric"),
+        ("VARCHAR(5)", ["abcde"], "character varying(5)"),
+        ("VARCHAR(5)", ["abcdef"], "text"),
+        ("NVARCHAR", ["a"], "text"),
+        ("NVARCHAR(160)", [], "character varying(160)"),
+        ("BOOLEAN", [0, 1, 1], "boolean"),
+        ("BOOLEAN", ["true", "false"], "boolean"),
+        ("BOOLEAN", [5, 6, 7], "bigint"),
+        ("DATETIME", ["2024-01-01 00:00:00"], "timestamp without time zone"),
+        ("DATETIME", ["2024-01-01T00:00:00Z"], "timestamp with time zone"),
+        ("DATETIME", ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00"], "text"),
+        ("TIMESTAMP", [1_720_000_000, 1_720_000_001], "timestamp with time zone"),
+        ("TIMESTAMP", [1_720_000_000, 1_720_000_000_000], "bigint"),
+        ("DATE", ["2024-01-01"], "date"),
+        ("DATE", ["yesterday"], "text"),
+        ("UUID", ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], "uuid"),
+        ("JSON", ["{}"], "jsonb"),
+        ("BLOB", [b"x"], "bytea"),
+        ("", [1, 2], "bigint"),
+        ("", ["a"], "text"),
+        ("", [b"a"], "bytea"),
+        ("", [1.5, 2], "double precision"),
+        ("", [0.5, 2**60], "numeric"),
+        ("INTEGER_OR_TEXT", ["a", "b"], "text"),
+        ("number", [1, 2.5], "numeric"),
+    ],
+)
+def test_the_declaration_leads_and_the_values_decide(inspect, declared, values, wanted):
+    assert kinds(inspect, declared, values) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "wanted"),
+    [
+        (None, typemap.TEXT, ("", True)),
+        ("NULL", typemap.TEXT, ("", True)),
+        ("'null'", typemap.TEXT, ("'null'", True)),
+        ("((1))", typemap.BIGINT, ("'1'", True)),
+        ("-1.5", typemap.DOUBLE, ("'-1.5'", True)),
+        ("0", typemap.BOOLEAN, ("'f'", True)),
+        ("TRUE", typemap.BOOLEAN, ("'t'", True)),
+        ('"false"', typemap.BOOLEAN, ("'f'", True)),
+        ("'it''s'", typemap.TEXT, ("'it''s'", True)),
+        ("x'00ff'", typemap.BYTEA, ("", True)),
+        ("CURRENT_TIMESTAMP", typemap.TIMESTAMPTZ, ("now()", True)),
+        ("(datetime('now'))", typemap.TIMESTAMP, ("(now() AT TIME ZONE 'UTC')::timestamp", True)),
+        (
+            "CURRENT_TIMESTAMP",
+            typemap.TEXT,
+            ("to_char((now() AT TIME ZONE 'UTC'), 'YYYY-MM-DD HH24:MI:SS')", True),
+        ),
+        ("strftime('%s', 'now')", typemap.BIGINT, ("", False)),
+        ("random()", typemap.BIGINT, ("", False)),
+        ("'abc'", typemap.BIGINT, ("", False)),
+    ],
+)
+def test_a_default_is_translated_or_reported(text, target, wanted):
+    found = translate(text, target)
+    if target is typemap.BYTEA:
+        assert found[1]
+        assert "00ff" in found[0]
+    else:
+        assert found == wanted
+
+
+def test_composite_keys_are_one_constraint(inspect):
+    source = inspect("""CREATE TABLE p (a INT, b INT, PRIMARY KEY (a, b));
+           CREATE TABLE c (x INT, y INT, FOREIGN KEY (x, y) REFERENCES p)""")
+    child = ddl.derive((source,), "public").catalog.find("c")
+    assert [(key.columns, key.parent_columns) for key in child.foreign_keys] == [(("x", "y"), ("a", "b"))]
+
+
+def test_foreign_keys_that_cannot_be_are_reported(inspect):
+    source = inspect(
+        """CREATE TABLE p (a TEXT PRIMARY KEY, b INT);
+           CREATE TABLE c (x INT REFERENCES p(b), y INT REFERENCES gone(id), z BLOB REFERENCES p(a))""",
+        p=[("a", 1)],
+        c=[(1, 1, b"x")],
+    )
+    messages = [f.message for f in ddl.derive((source,), "public").findings if f.code == "foreign_key_not_moved"]
+    assert len(messages) == 3
+    assert any("not unique" in m for m in messages)
+    assert any("no such table" in m for m in messages)
+    assert any("types" in m for m in messages)
+
+
+def test_only_a_real_rowid_alias_becomes_an_identity(inspect):
+    source = inspect(
+        """CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INT PRIMARY KEY);
+           CREATE TABLE c (id INTEGER PRIMARY KEY DESC); CREATE TABLE d (id INTEGER PRIMARY KEY) WITHOUT
+           ROWID"""
+    )
+    catalog = ddl.derive((source,), "public").catalog
+    assert [catalog.find(name).columns[0].identity for name in "abcd"] == ["d", "", "", ""]
+
+
+def test_nocase_and_check_are_reported(inspect):
+    source = inspect("CREATE TABLE t (a TEXT COLLATE NOCASE UNIQUE, b INT CHECK (b > 0))")
+    codes = [finding.code for finding in ddl.derive((source,), "public").findings]
+    assert codes.count("collation_not_moved") == 2
+    assert "check_not_moved" in codes
+
+
+def test_a_profile_survives_its_way_through_the_ledger(inspect):
+    source = inspect("CREATE TABLE t (a, b TEXT)", t=[(float("inf"), "x"), (1e22, None), (-(2**63), "ä")])
+    assert from_json(to_json(source.profile)) == source.profile
+    assert from_json({"version": -1}) is None
+
+
+def test_columns_beyond_one_query_are_measured_too(inspect):
+    names = ", ".join(f"c{n}" for n in range(95))
+    source = inspect(f"CREATE TABLE wide ({names})", wide=[tuple(range(95))])
+    profile = source.profile["wide"]
+    assert [column.smallest for column in profile.columns] == list(range(95))
+
+
+def test_declared_precision():
+    assert declared_precision("DECIMAL(12)") == (12, 0)
+    assert declared_precision("NUMERIC(2,5)") == (0, 0)
+    assert declared_precision("VARCHAR(10)") == (0, 0)
+
+
+def test_a_column_without_values_takes_its_declaration():
+    empty = ColumnProfile("c", 0)
+    assert typemap.choose(SourceColumn("c", "TIMESTAMP WITH TIME ZONE"), empty).type == typemap.TIMESTAMPTZ
+    assert typemap.choose(SourceColumn("c", "DECIMAL(8,3)"), empty).type.sql == "numeric(8,3)"
