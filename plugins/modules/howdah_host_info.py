@@ -34,6 +34,11 @@ options:
     type: list
     elements: str
     default: []
+  processes:
+    description: Names of programs (as C(ps -o comm) shows them) to look for.
+    type: list
+    elements: str
+    default: []
   ports:
     description: TCP ports, with the address and the container that may already hold them.
     type: list
@@ -92,6 +97,10 @@ missing_packages:
   description: Packages that are not installed.
   returned: always
   type: list
+running:
+  description: Those of the programs that run.
+  returned: always
+  type: list
 ports_in_use:
   description: Ports that something else holds.
   returned: always
@@ -114,6 +123,7 @@ cpus:
   type: int
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -152,6 +162,16 @@ def free_mb(path: str) -> int:
     while not where.exists():
         where = where.parent
     return shutil.disk_usage(where).free // 1024**2
+
+
+def running_programs() -> set[str]:
+    """Return the names of the programs that run."""
+    names = set()
+    for file in Path("/proc").glob("[0-9]*/comm"):
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError):
+            names.add(file.read_text(encoding="utf-8").strip())
+    return names
 
 
 def describe(facts: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +227,7 @@ def main() -> None:
             "wait_seconds": {"type": "int", "default": 0},
             "containers": {"type": "list", "elements": "str", "default": []},
             "images": {"type": "list", "elements": "str", "default": []},
+            "processes": {"type": "list", "elements": "str", "default": []},
             "ports": {
                 "type": "list",
                 "elements": "dict",
@@ -238,6 +259,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         missing_packages=missing_packages(module, wanted["packages"]),
+        running=[name for name in wanted["processes"] if name in running_programs()],
         ports_in_use=[
             port["port"]
             for port in wanted["ports"]

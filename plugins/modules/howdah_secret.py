@@ -11,7 +11,7 @@ description:
   - The verifier is computed here, so that the server never sees the password, and kept, so that it stays the same.
 options:
   directory:
-    description: Folder of the secrets; it exists and is private.
+    description: Folder of the secrets; it is made private.
     type: path
     required: true
   names:
@@ -103,8 +103,9 @@ def main() -> None:
     if HOWDAH_MISSING:
         module.fail_json(msg=HOWDAH_MISSING)
     directory = Path(module.params["directory"])
-    if not directory.is_dir() and not module.check_mode:
-        module.fail_json(msg=f"{directory} does not exist; secrets need a folder of mode 0700.")
+    if not module.check_mode:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
     verifiers, created = {}, []
     for name in module.params["names"]:
         changed, verifiers[name] = settle(

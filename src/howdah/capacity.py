@@ -3,7 +3,7 @@
 Two sums must hold, or nothing is changed:
 
 * Σ services (workers × (pool_size + max_overflow)) ≤ ``max_client_conn`` of the pooler;
-* Σ pools + the pooler's reserve + replication + monitoring + migration + superuser-reserved ≤ ``max_connections``.
+* Σ (pool + its reserve) + replication + monitoring + migration + superuser-reserved ≤ ``max_connections``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ class Demand:
 
 @dataclass(frozen=True)
 class Reserves:
-    """Connections of the server that no pool may use."""
+    """Connections of the server that no pool may use all the time.
+
+    :param pool_reserve: what each pool may take beyond its size for a while: PgBouncer's ``reserve_pool_size`` is
+        per pool.
+    """
 
     pool_reserve: int = 3
     replication: int = 3
@@ -51,10 +55,9 @@ class Reserves:
     migration: int = 8
     superuser: int = 3
 
-    @property
-    def total(self) -> int:
-        """Return their sum."""
-        return self.pool_reserve + self.replication + self.monitoring + self.migration + self.superuser
+    def total(self, pools: int = 1) -> int:
+        """Return their sum for a number of pools."""
+        return self.pool_reserve * pools + self.replication + self.monitoring + self.migration + self.superuser
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,12 @@ def plan_capacity(
             f"The services may open {total} connections, but the pooler accepts {ceiling} (max_client_conn).",
             "Lower workers, pool_size or max_overflow of a service, or raise pgbouncer_max_client_conn.",
         )
-    available = max_connections - reserves.total
+    reserved = reserves.total(len(clients))
+    available = max_connections - reserved
     if available < MINIMUM_POOL * len(clients):
         raise ConfigurationError(
             f"{len(clients)} pools need at least {MINIMUM_POOL * len(clients)} connections, but max_connections"
-            f" {max_connections} leaves {available} after {reserves.total} reserved ones.",
+            f" {max_connections} leaves {available} after {reserved} reserved ones.",
             "Raise postgres_server_max_connections (and its memory), or serve fewer databases.",
         )
     sizes = _share(clients, available)
@@ -138,7 +142,7 @@ def plan_capacity(
         max_connections=max_connections,
         max_client_conn=ceiling,
         client_demand=total,
-        reserved=reserves.total,
+        reserved=reserved,
         reserve_pool_size=reserves.pool_reserve,
         pools=tuple(
             Pool(database, user, sizes[database, user], count)

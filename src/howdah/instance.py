@@ -74,6 +74,11 @@ class Instance(_Strict):
     applications: tuple[ApplicationPlace, ...] = ()
 
     @property
+    def configuration_dir(self) -> Path:
+        """Folder of configuration, secrets and the services' files."""
+        return CONFIGURATION / self.environment
+
+    @property
     def metrics_dir(self) -> Path:
         """Folder for a textfile collector."""
         return self.state_dir / "metrics"
@@ -106,9 +111,7 @@ def _find(where: str | None) -> Path:
     if where:
         path = Path(where) if "/" in where else CONFIGURATION / where / "instance.yml"
         if not path.is_file():
-            raise ConfigurationError(
-                f"There is no instance file {path}.", "Provision it with playbooks/site.yml."
-            )
+            raise ConfigurationError(f"There is no instance file {path}.", "Provision it with playbooks/site.yml.")
         return path
     found = sorted(CONFIGURATION.glob("*/instance.yml"))
     if len(found) != 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
@@ -30,10 +31,11 @@ class ColumnProfile:
     :ivar smallest: smallest number (integer or real), ``None`` without numbers; ``largest`` likewise.
     :ivar longest: characters of the longest text.
     :ivar truths: integers that are 0 or 1.
-    :ivar days: texts like ``YYYY-MM-DD``.
+    :ivar days: texts like ``YYYY-MM-DD``; this and the next two are looked for where the declaration
+        speaks of a date or time.
     :ivar moments: texts like ``YYYY-MM-DD HH:MM…`` (with ``T`` or space).
     :ivar zoned: those of ``moments`` that end in ``Z`` or an offset.
-    :ivar uuids: texts of 36 characters shaped like a UUID.
+    :ivar uuids: texts of 36 characters shaped like a UUID, where the declaration speaks of one.
     :ivar seconds: numbers that are a moment between 1990 and 2100 as epoch seconds; ``milliseconds`` and
         ``microseconds`` likewise. The three ranges do not overlap.
     :ivar cents: reals with more than ``scale`` decimals cannot enter numeric(p,s); here: how many numbers fit
@@ -131,16 +133,21 @@ def _aggregates(c: str, declared: str) -> Iterator[str]:
     yield f"max(CASE WHEN {number} THEN {c} END)"
     yield f"max(CASE WHEN {text} THEN length({c}) END)"
     yield f"sum(typeof({c}) = 'integer' AND {c} IN (0, 1))"
-    yield f"sum({text} AND {c} GLOB '{_DAY}')"
-    yield f"sum({text} AND {c} GLOB '{_MINUTE}*')"
-    yield f"sum({text} AND {c} GLOB '{_MINUTE}*' AND ({tail} GLOB '*[Zz]' OR {tail} GLOB '*[+-][0-9][0-9]*'))"
-    yield f"sum({text} AND length({c}) = 36 AND {c} GLOB '{_uuid_glob()}')"
+    if not re.search("DATE|TIME", declared.upper()):
+        yield from ("0", "0", "0")
+    else:
+        yield f"sum({text} AND {c} GLOB '{_DAY}')"
+        yield f"sum({text} AND {c} GLOB '{_MINUTE}*')"
+        zone = f"({tail} GLOB '*[Zz]' OR {tail} GLOB '*[+-][0-9][0-9]*')"
+        yield f"sum({text} AND {c} GLOB '{_MINUTE}*' AND {zone})"
+    named = re.search("UUID|GUID|UNIQUEIDENTIFIER", declared.upper())
+    yield f"sum({text} AND length({c}) = 36 AND {c} GLOB '{_uuid_glob()}')" if named else "0"
     for factor in (1, 1_000, 1_000_000):
         yield f"sum({number} AND {c} >= {631152000 * factor} AND {c} < {4102444800 * factor})"
     precision, scale = declared_precision(declared)
     # Functions of ours see numbers only: text may be no UTF-8, which Python's sqlite3 cannot pass to them.
     yield f"sum(CASE WHEN {number} THEN howdah_fits({c}, {precision}, {scale}) END)" if precision else "0"
-    yield f"sum(CASE WHEN typeof({c}) = 'real' THEN howdah_negative_zero({c}) END)"
+    yield f"sum(CASE WHEN typeof({c}) = 'real' AND {c} = 0 THEN howdah_negative_zero({c}) END)"
 
 
 def _uuid_glob() -> str:

@@ -75,7 +75,8 @@ def _saslprep(password: str) -> bytes:
     mapped = "".join(
         " " if stringprep.in_table_c12(char) else char
         for char in password
-        if not stringprep.in_table_b1(char)
+        # A character of both tables, U+200B, becomes a space in PostgreSQL.
+        if stringprep.in_table_c12(char) or not stringprep.in_table_b1(char)
     )
     prepared = unicodedata.normalize("NFKC", mapped)
     prohibited = (
@@ -90,11 +91,12 @@ def _saslprep(password: str) -> bytes:
         stringprep.in_table_c9,
         stringprep.in_table_a1,
     )
-    if not prepared or any(check(char) for char in prepared for check in prohibited):
+    # PostgreSQL checks what was mapped, not what was normalized; a client that did otherwise could not log in.
+    if not mapped or any(check(char) for char in mapped for check in prohibited):
         return password.encode()
-    if any(stringprep.in_table_d1(char) for char in prepared) and (
-        any(stringprep.in_table_d2(char) for char in prepared)
-        or not (stringprep.in_table_d1(prepared[0]) and stringprep.in_table_d1(prepared[-1]))
+    if any(stringprep.in_table_d1(char) for char in mapped) and (
+        any(stringprep.in_table_d2(char) for char in mapped)
+        or not (stringprep.in_table_d1(mapped[0]) and stringprep.in_table_d1(mapped[-1]))
     ):
         return password.encode()
     return prepared.encode()

@@ -17,7 +17,9 @@ import psycopg
 
 from howdah.errors import TargetRefused
 
-_LINE = re.compile(r"^\s*(?P<name>[A-Za-z_][\w.]*)\s*=?\s*(?P<value>'(?:[^']|'')*'|[^#\s]+)")
+_LINE = re.compile(r"^\s*(?P<name>[A-Za-z_][\w.]*)\s*=?\s*(?P<value>'(?:[^'\\]|\\.|'')*'|[^#\s]+)")
+_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,16 @@ def parse_settings(text: str) -> dict[str, str]:
         if match:
             value = match["value"]
             if value.startswith("'"):
-                value = value[1:-1].replace("''", "'")
+                value = _ESCAPE.sub(_unescaped, value[1:-1])
             found[match["name"].lower()] = value
     return found
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1]
+    if code is None:
+        return "'"
+    return chr(int(code, 8)) if code.isdigit() and code < "8" else _CONTROLS.get(code, code)
 
 
 def classify(before: Mapping[str, str], after: Mapping[str, str], restart_only: Iterable[str]) -> Change:

@@ -70,14 +70,39 @@ class BackupStatus:
 
 
 @dataclass(frozen=True)
-class ApplicationStatus:
-    """The last finished run of an application's migration."""
+class TableStatus:
+    """Where the rows of one source table are, by the ledger."""
 
-    name: str
-    verdict: str
-    finished_at: str
+    source: str
+    table: str
+    target: str
+    source_rows: int
     loaded_rows: int
     quarantined_rows: int
+
+
+@dataclass(frozen=True)
+class ApplicationStatus:
+    """The last run of an application's migration, and where its rows are.
+
+    :ivar verdict: ``verified``, ``quarantined``, ``different``, ``unfinished``, or ``never``.
+    """
+
+    name: str
+    database: str
+    verdict: str
+    finished_at: str
+    tables: tuple[TableStatus, ...] = ()
+
+    @property
+    def loaded_rows(self) -> int:
+        """Rows that are in PostgreSQL."""
+        return sum(table.loaded_rows for table in self.tables)
+
+    @property
+    def quarantined_rows(self) -> int:
+        """Rows that wait in quarantine."""
+        return sum(table.quarantined_rows for table in self.tables)
 
 
 @dataclass(frozen=True)
@@ -133,21 +158,15 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
 def _judge(page: Status, problems: list[str]) -> Status:
     """Add what the figures say to what did not answer."""
     if page.server and page.server.checksum_failures:
-        problems.append(
-            f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup."
-        )
+        problems.append(f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup.")
     if page.archive and page.archive.failing:
-        problems.append(
-            "WAL archiving fails: a restore would miss the newest changes. Try howdah backup --check."
-        )
+        problems.append("WAL archiving fails: a restore would miss the newest changes. Try howdah backup --check.")
     if page.server and page.backup is None:
         problems.append("There is no good backup. Take one: howdah backup.")
     if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
         problems.append(f"The last backup is {page.backup.age // 3600} hours old. Take one: howdah backup.")
     problems += [
-        f"{pool.waiting} clients wait for a connection to {pool.database}."
-        for pool in page.pools
-        if pool.waiting
+        f"{pool.waiting} clients wait for a connection to {pool.database}." for pool in page.pools if pool.waiting
     ]
     problems += [
         f"{app.name}: the last migration ended {app.verdict}."
@@ -224,24 +243,27 @@ def _applications(instance: Instance) -> tuple[ApplicationStatus, ...]:
 def _application(instance: Instance, name: str, database: str) -> ApplicationStatus:
     with psycopg.connect(instance.dsn(database), connect_timeout=5, row_factory=dict_row) as connection:
         there = connection.execute("SELECT to_regclass('howdah.run') IS NOT NULL AS there").fetchone()
-        row = None
-        if there and there["there"]:
-            row = connection.execute(
-                """
-                SELECT coalesce(verdict, 'unfinished') AS verdict,
-                       coalesce(to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')
-                         AS finished_at,
-                       (SELECT coalesce(sum(loaded_rows), 0)::bigint FROM howdah.load
-                         WHERE load.application = run.application) AS loaded_rows,
-                       (SELECT coalesce(sum(quarantined_rows), 0)::bigint FROM howdah.load
-                         WHERE load.application = run.application) AS quarantined_rows
-                FROM howdah.run WHERE application = %s ORDER BY started_at DESC LIMIT 1
-                """,
-                [name],
-            ).fetchone()
-    if row is None:
-        return ApplicationStatus(name, "never", "", 0, 0)
-    return ApplicationStatus(name=name, **row)
+        if not there or not there["there"]:
+            return ApplicationStatus(name, database, "never", "")
+        run = connection.execute(
+            """
+            SELECT coalesce(verdict, 'unfinished') AS verdict,
+                   coalesce(to_char(finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '') AS finished_at
+            FROM howdah.run WHERE application = %s ORDER BY started_at DESC LIMIT 1
+            """,
+            [name],
+        ).fetchone()
+        tables = connection.execute(
+            """
+            SELECT source, table_name AS table, target_schema || '.' || target_table AS target,
+                   source_rows, loaded_rows, quarantined_rows
+            FROM howdah.load WHERE application = %s ORDER BY source, table_name
+            """,
+            [name],
+        ).fetchall()
+    if run is None:
+        return ApplicationStatus(name, database, "never", "")
+    return ApplicationStatus(name=name, database=database, tables=tuple(TableStatus(**row) for row in tables), **run)
 
 
 def as_json(page: Status) -> str:

@@ -66,6 +66,11 @@ def tune(size: Size) -> dict[str, str]:
             "Set postgres_server_cpus and postgres_server_max_connections to 1 or more.",
         )
     shared_buffers = size.memory_mb // 4
+    if size.connections > size.memory_mb - shared_buffers:
+        raise ConfigurationError(
+            f"{size.connections} connections with 1 MiB each do not fit into {size.memory_mb} MiB beside the shared buffers.",
+            "Give the instance more memory (postgres_server_memory_mb) or lower postgres_server_max_connections.",
+        )
     # A quarter of the memory for sorts of all connections at once; a plan node may take several such shares.
     work_mem_kb = max(1024, size.memory_mb * 1024 // 4 // size.connections)
     # A thirty-second of the shared buffers, as the server's own default does, but never more than one WAL segment.

@@ -147,6 +147,14 @@ def _uuid_bytes(value: Any) -> bytes | None:
     """Return the bytes of a UUID, read digit by digit like ``uuid_in``; ``None`` if it is none."""
     if not isinstance(value, str):
         raise UnexpectedError
+    if len(value) == 36 and value[8] == value[13] == value[18] == value[23] == "-":
+        plain = value.replace("-", "")
+        if len(plain) == 32 and plain.isascii():
+            try:
+                raw = bytes.fromhex(plain)
+            except ValueError:
+                return None
+            return raw if len(raw) == 16 else None  # fromhex passes over blanks
     text = value.lower()
     braces = text.startswith("{")
     at = 1 if braces else 0

@@ -61,6 +61,13 @@ def test_the_sum_of_rows_ignores_their_order_and_counts_doubles(digests, random)
         assert total([*digests, digests[0]]) != total(digests)
 
 
+@given(st.integers() | st.sampled_from([0, -1000, 10**30, 10**5000]))
+def test_whole_numbers_in_json_are_the_same_as_exact_ones(number):
+    digits = Decimal((int(number < 0), tuple(map(int, format(Decimal(abs(number)), "f"))), 0))
+    text = format(digits, "f")
+    assert encoding.document(text) == encoding.field(b"j", encoding.exact(digits)) == encoding.document(text + ".0")
+
+
 def numeric_send(value):
     """Write a Decimal as ``numeric_send`` does: base-10000 digits."""
     sign, digits, exponent = value.as_tuple()
