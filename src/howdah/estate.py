@@ -89,11 +89,10 @@ def describe(
             | {"schema": described.schema_, "live": use.live}
         )
     for raw in databases:
-        plain = dict(raw)
-        plain["services"] = [{"role": plain.get("user"), **dict(item)} for item in plain.get("services", ())]
-        other = _valid(DatabaseUse, plain, "howdah_databases")
+        other = _valid(DatabaseUse, _with_roles(raw), "howdah_databases")
         _add(found, other.name, _owner(other.name), [other.user], "public")
         services += [_service(service, other.name, service.role, "postgresql") for service in other.services]
+    _no_conflict(services)
     return {
         "databases": list(found.values()),
         "owners": sorted({item["owner"] for item in found.values()}),
@@ -110,14 +109,25 @@ def describe(
     }
 
 
-def _valid(model: type[Model], raw: Mapping[str, Any], where: str) -> Model:
+def _with_roles(raw: Any) -> Any:
+    """Give services that name no role the database's user; leave what has another shape to validation."""
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("services", []), list):
+        return raw
+    roles = {"role": raw.get("user")}
+    services = [{**roles, **item} if isinstance(item, Mapping) else item for item in raw.get("services", [])]
+    return {**raw, "services": services}
+
+
+def _valid(model: type[Model], raw: Any, where: str) -> Model:
+    values = dict(raw) if isinstance(raw, Mapping) else raw
     try:
-        return model.model_validate(dict(raw))
+        return model.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"]) or "(entry)"
         raise ConfigurationError(
-            f"{where}: {raw.get('name', '?')}: {key}: {first['msg']}.", "Correct it."
+            f"{where}: {values.get('name', '?') if isinstance(values, dict) else '?'}: {key}: {first['msg']}.",
+            "Correct it.",
         ) from error
 
 
@@ -132,6 +142,23 @@ def _add(found: dict[str, dict[str, Any]], name: str, owner: str, users: list[st
             "One application or one entry of howdah_databases may have it.",
         )
     found[name] = {"name": name, "owner": owner, "users": users, "schema": schema}
+
+
+def _no_conflict(services: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse two services with one configuration file, and two pools with one limit: PgBouncer's is per role."""
+    names: set[str] = set()
+    databases: dict[str, str] = {}
+    for item in services:
+        if item["service"] in names:
+            raise ConfigurationError(
+                f"Service {item['service']} is declared twice.", "Its configuration file has its name: rename one."
+            )
+        names.add(item["service"])
+        if databases.setdefault(item["user"], item["database"]) != item["database"]:
+            raise ConfigurationError(
+                f"Role {item['user']} is declared for {databases[item['user']]} and for {item['database']}.",
+                "Give each database a role of its own.",
+            )
 
 
 def _service(service: application.Service, database: str, user: str, live: str) -> dict[str, Any]:

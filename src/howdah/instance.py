@@ -132,8 +132,9 @@ class Output:
 
     @property
     def last_line(self) -> str:
-        """The last thing it said, for one clear sentence."""
-        lines = [line.strip() for line in (self.err + "\n" + self.out).splitlines() if line.strip()]
+        """The last thing it said, for one clear sentence; what it said on stderr goes before its chatter."""
+        said = self.err if self.err.strip() else self.out
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[-1] if lines else "no output"
 
 

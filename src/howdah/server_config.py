@@ -18,7 +18,7 @@ import psycopg
 from howdah.errors import TargetRefused
 
 _LINE = re.compile(r"^\s*(?P<name>[A-Za-z_][\w.]*)\s*=?\s*(?P<value>'(?:[^'\\]|\\.|'')*'|[^#\s]+)")
-_ESCAPE = re.compile(r"''|\\([0-7]{1,3}|.)")
+_ESCAPE = re.compile(r"''|\\(?:(?P<octal>[0-7]{1,3})|(?P<character>.))")
 _CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -66,10 +66,9 @@ def parse_settings(text: str) -> dict[str, str]:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    code = match[1]
-    if code is None:
-        return "'"
-    return chr(int(code, 8)) if code.isdigit() and code < "8" else _CONTROLS.get(code, code)
+    if match["octal"]:
+        return chr(int(match["octal"], 8))
+    return _CONTROLS.get(match["character"], match["character"]) if match["character"] else "'"
 
 
 def classify(before: Mapping[str, str], after: Mapping[str, str], restart_only: Iterable[str]) -> Change:

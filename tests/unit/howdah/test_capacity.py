@@ -91,7 +91,7 @@ def test_only_what_cannot_hold_is_refused(given_demands, max_connections, max_cl
         plan_capacity(given_demands, max_connections=max_connections, max_client_conn=max_client_conn, reserves=kept)
     except ConfigurationError as refused:
         pools = len({(one.database, one.user) for one in given_demands})
-        reserved = kept.total(pools)
+        reserved = kept.pool_reserve * pools + kept.replication + kept.monitoring + kept.migration + kept.superuser
         too_many = max_client_conn is not None and clients(given_demands) > max_client_conn
         too_few = max_connections - reserved < MINIMUM_POOL * pools
         assert too_many or too_few
