@@ -127,13 +127,17 @@ def filled(content: str, secrets_dir: str | None) -> tuple[str, dict[str, str]]:
     return MARK.sub(lambda match: secrets[match[1]], content), secrets
 
 
-def masked(before: str, secrets: dict[str, str]) -> str:
+def masked(before: str, secrets: dict[str, str], secrets_dir: str | None) -> str:
     """Return a file's old content without its secrets."""
-    for name, secret in secrets.items():
-        # A secret that was rotated is not known here any more, and must not be shown either.
-        if before and secret not in before:
-            return "(holds other secrets; not shown)\n"
-        before = before.replace(secret, f"@@{name}@@")
+    # A secret that was rotated is not known here any more, and must not be shown either.
+    if before and any(secret not in before for secret in secrets.values()):
+        return "(holds other secrets; not shown)\n"
+    # The old content may hold secrets that the new one does not: every secret there is counts.
+    files = Path(secrets_dir).iterdir() if secrets_dir and Path(secrets_dir).is_dir() else ()
+    known = {file.read_text(encoding="utf-8").rstrip("\n"): file.name for file in files if file.is_file()}
+    # The longest first: one may begin like another.
+    for secret in sorted(filter(None, known), key=len, reverse=True):
+        before = before.replace(secret, f"@@{known[secret]}@@")
     return before
 
 
@@ -174,7 +178,7 @@ def settle_document(
     if new and not module.check_mode:
         write_private(path, text)
     changed = attributes(module, item, new) if path.is_file() else new
-    diff = {"before": masked(before or "", secrets), "after": content}
+    diff = {"before": masked(before or "", secrets, secrets_dir), "after": content}
     diff |= {"before_header": str(path), "after_header": str(path)}
     return changed, new, diff if new else {}
 

@@ -69,12 +69,15 @@ except ImportError:
 
 
 def settle(
-    directory: Path, name: str, given: str | None, *, verifiers: bool, write: bool
+    directory: Path, name: str, given: str, *, verifiers: bool, write: bool
 ) -> tuple[bool, str]:
-    """Make secret and verifier be there; return whether that changed anything, and the verifier."""
+    """Make secret and verifier be there; return whether that changed anything, and the verifier.
+
+    :param given: the operator's value, empty for none.
+    """
     secret_file, verifier_file = directory / name, directory / f"{name}.scram"
     password = secret_file.read_text(encoding="utf-8").rstrip("\n") if secret_file.exists() else None
-    changed = password is None or (given is not None and given != password)
+    changed = password is None or given not in ("", password)
     if changed:
         password = given or generate_password()
         if write:
@@ -106,12 +109,14 @@ def main() -> None:
     if not module.check_mode:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
+    values = module.params["values"]
     verifiers, created = {}, []
     for name in module.params["names"]:
         changed, verifiers[name] = settle(
             directory,
             name,
-            module.params["values"].get(name),
+            # YAML gives an empty value as nothing, digits as a number, and a block with the end of its last line.
+            str(values[name]).rstrip("\n") if values.get(name) is not None else "",
             verifiers=module.params["verifiers"],
             write=not module.check_mode,
         )

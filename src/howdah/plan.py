@@ -136,10 +136,22 @@ class Plan:
         """Return all tables that move, in load order."""
         return tuple(table for group in self.groups for table in group)
 
+    @property
+    def sentence(self) -> str:
+        """Return the plan as one sentence for a person."""
+        at_risk = sum(1 for finding in self.findings if finding.severity != "info")
+        risk = f"; {at_risk} finding{'' if at_risk == 1 else 's'} to read first" if at_risk else ""
+        if not self.pending:
+            return f"Nothing to move: {len(self.tables)} tables are as their sources{risk}."
+        due = [table for table in self.tables if table.identity in self.pending_tables]
+        rows = sum(table.rows for table in due)
+        return f"{rows:,} rows in {len(due)} of {len(self.tables)} tables would move{risk}."
+
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-ready values."""
         return {
             "verb": "plan",
+            "sentence": self.sentence,
             "application": self.application,
             "pending": self.pending,
             "target": {

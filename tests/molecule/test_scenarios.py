@@ -30,3 +30,30 @@ def test_scenario(scenario: str) -> None:
         stderr=subprocess.STDOUT,
     )
     assert done.returncode == 0, done.stdout[-12000:]
+    assert left_behind(f"molecule-{scenario}") == []
+
+
+def left_behind(environment: str) -> list[str]:
+    """Return what is still there of an environment that was removed together with its data."""
+    found = [
+        str(path)
+        for path in (
+            Path("/etc/howdah") / environment,
+            Path("/var/lib/howdah") / environment,
+            Path("/var/log/howdah") / environment,
+            Path("/opt/howdah") / environment,
+            Path("/etc/cron.d") / f"howdah-{environment}",
+            Path("/etc/logrotate.d") / f"howdah-{environment}",
+            Path("/usr/local/bin") / f"howdah-{environment}",
+        )
+        if path.exists() or path.is_symlink()
+    ]
+    for kind in (["ps", "--all"], ["volume", "ls"], ["network", "ls"]):
+        listed = subprocess.run(
+            ["docker", *kind, "--quiet", "--filter", f"name=howdah-{environment}"],
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        found += listed.stdout.split()
+    return found

@@ -278,4 +278,4 @@ def test_status_says_that_all_is_well() -> None:
 
 
 def test_command_runs_the_installed_engine() -> None:
-    assert Path(f"/usr/local/bin/howdah-{ENVIRONMENT}").resolve().is_relative_to(f"/opt/howdah-{ENVIRONMENT}")
+    assert Path(f"/usr/local/bin/howdah-{ENVIRONMENT}").resolve().is_relative_to(f"/opt/howdah/{ENVIRONMENT}")

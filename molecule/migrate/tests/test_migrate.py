@@ -127,3 +127,9 @@ def test_a_missing_source_folder_is_refused() -> None:
     assert "The sources of dadm should be in /srv/nowhere, but there is no such folder" in " ".join(
         done.stdout.split()
     )
+
+
+def test_an_application_that_lives_on_postgresql_is_not_overwritten() -> None:
+    done = play("playbooks/migrate.yml", "-e", "migration_allow_live=false")
+    assert done.returncode != 0
+    assert "dadm lives on PostgreSQL already" in " ".join(done.stdout.split())

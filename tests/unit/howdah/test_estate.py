@@ -151,7 +151,7 @@ def test_a_service_is_declared_once_because_its_file_has_its_name():
 
 
 def test_a_role_has_one_database_because_the_pooler_counts_its_clients_by_role():
-    assert refusal([DADM], [{"name": "shop_db", "user": "dadm_user"}]) == (
+    assert refusal([DADM], [{"name": "shop_db", "user": "dadm_user", "services": [{"name": "shop"}]}]) == (
         "Role dadm_user is declared for dadm_db and for shop_db."
     )
 
