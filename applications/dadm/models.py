@@ -228,9 +228,7 @@ class UserRole(Base):
         ),
         CheckConstraint("scope IN ('company', 'tenant', 'team', 'project')", name="scope"),
         CheckConstraint("role IN ('owner', 'admin', 'editor', 'viewer')", name="role"),
-        CheckConstraint(
-            "(tenant_id IS NOT NULL) = (scope IN ('tenant', 'team', 'project'))", name="scope_tenant"
-        ),
+        CheckConstraint("(tenant_id IS NOT NULL) = (scope IN ('tenant', 'team', 'project'))", name="scope_tenant"),
         CheckConstraint("(team_id IS NOT NULL) = (scope IN ('team', 'project'))", name="scope_team"),
         CheckConstraint("(project_id IS NOT NULL) = (scope = 'project')", name="scope_project"),
         CheckConstraint("expires_at > granted_at", name="expiry"),
@@ -453,9 +451,7 @@ class DataPolicy(Base):
         Index("ix_data_policies_created", "tenant_id", text("created_at DESC")),
         Index("ix_data_policies_active", "tenant_id", "classification", postgresql_where=text("active")),
         Index("ix_data_policies_legacy", "tenant_id", "legacy_id"),
-        Index(
-            "ix_data_policies_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}
-        ),
+        Index("ix_data_policies_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
     )
 
     tenant_id: Mapped[uuid.UUID]

@@ -231,14 +231,10 @@ def _refuse_foreign(path: Path) -> None:
     with path.open("rb") as file:
         header = file.read(72)
     if header[68:72] != MARK.to_bytes(4):
-        raise FileExistsError(
-            f"{path} was not written by this generator; choose another folder or move it away"
-        )
+        raise FileExistsError(f"{path} was not written by this generator; choose another folder or move it away")
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
-        raise FileExistsError(
-            f"{path} has changes in {log.name}; close the program that uses it, or remove both"
-        )
+        raise FileExistsError(f"{path} has changes in {log.name}; close the program that uses it, or remove both")
 
 
 def _write_file(path: Path, name: str, chosen: Plan) -> bool:
@@ -247,9 +243,7 @@ def _write_file(path: Path, name: str, chosen: Plan) -> bool:
     try:
         with closing(sqlite3.connect(draft, isolation_level=None)) as db:
             # The draft is thrown away when anything fails: it needs neither journal nor syncs.
-            db.executescript(
-                "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000"
-            )
+            db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -32000")
             db.executescript(f"PRAGMA page_size = 4096; PRAGMA application_id = {MARK}; {SCHEMAS[name]}")
             tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
             for table in (table for table in tables if table in MAKERS):
@@ -283,9 +277,7 @@ def _fill(db: sqlite3.Connection, table: str, chosen: Plan) -> None:
 def _rows(table: str, columns: list[str], chosen: Plan) -> Iterator[list[Any]]:
     rng = random.Random(f"{chosen.seed}/{table}")
     dirty = chosen.dirty[table]
-    parents = (
-        n for n in range(chosen.rows["analysis_metadata"]) if n not in chosen.dirty["analysis_metadata"]
-    )
+    parents = (n for n in range(chosen.rows["analysis_metadata"]) if n not in chosen.dirty["analysis_metadata"])
     for ordinal in range(chosen.rows[table]):
         # analysis_data shares its key with the analysis; every other table numbers its own rows.
         key = next(parents) if table == "analysis_data" else ordinal
@@ -478,9 +470,7 @@ def _test_results(chosen: Plan, rng: random.Random, ordinal: int) -> list[Any]:
         None if failed else _text(rng, 4),
         None if failed else rng.choice((score, score, round(score, 2), 0, 1)),
         int(score > 0.6 and not failed),
-        _json(
-            {"model": rng.choice(("gpt-4", "gpt-4o-mini", "llama3")), "temperature": rng.randrange(11) / 10}
-        ),
+        _json({"model": rng.choice(("gpt-4", "gpt-4o-mini", "llama3")), "temperature": rng.randrange(11) / 10}),
         "Error: timeout after 30 s" if failed else None,
         _maybe(rng, rng.randrange(200, 30_000), 0.95),
     ]

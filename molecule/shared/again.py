@@ -32,9 +32,7 @@ def recap(output: str) -> dict[str, int]:
 def containers(environment: str) -> dict[str, tuple[str, str]]:
     """Return id and start time of an environment's containers by name."""
     label = f"label=io.howdah.environment={environment}"
-    ids = subprocess.run(
-        ["docker", "ps", "-q", "--filter", label], text=True, capture_output=True, check=True
-    )
+    ids = subprocess.run(["docker", "ps", "-q", "--filter", label], text=True, capture_output=True, check=True)
     found = {}
     for identity in ids.stdout.split():
         shown = subprocess.run(

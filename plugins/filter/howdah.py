@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -36,6 +37,16 @@ def checkout_path(relative: str) -> str:
     return str(CHECKOUT / relative)
 
 
+def environment_name(name: str) -> str:
+    """Return an environment's name, or refuse one that cron or a container's name could not carry."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", str(name)):
+        raise AnsibleFilterError(
+            f"howdah_environment {name!r} must be a letter and up to 30 letters, digits or hyphens, in lower case:"
+            " cron ignores a file with another name. Correct it in the inventory."
+        )
+    return str(name)
+
+
 def content_hash(folder: str) -> str:
     """Return a hash of a folder's files."""
     return str(engine("fingerprint").content_hash([("", Path(folder))]))
@@ -46,9 +57,7 @@ def engine_fingerprint(_: Any = None) -> str:
     return str(engine("fingerprint").fingerprint(CHECKOUT / "src" / "howdah"))
 
 
-def describe_estate(
-    applications: list[Mapping[str, Any]], databases: list[Mapping[str, Any]]
-) -> dict[str, Any]:
+def describe_estate(applications: list[Mapping[str, Any]], databases: list[Mapping[str, Any]]) -> dict[str, Any]:
     """Return databases, roles, services and demands that follow from a declaration."""
     return dict(refusing(engine("estate").describe, applications, databases, CHECKOUT / "applications"))
 
@@ -102,6 +111,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         """Return them by name."""
         return {
+            "howdah_environment_name": environment_name,
             "howdah_path": checkout_path,
             "howdah_content_hash": content_hash,
             "howdah_engine_fingerprint": engine_fingerprint,

@@ -54,9 +54,7 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib(
-        "howdah", reason="to take backups; run the role howdah_runtime first"
-    )
+    HOWDAH_MISSING = missing_required_lib("howdah", reason="to take backups; run the role howdah_runtime first")
 
 
 def main() -> None:

@@ -49,6 +49,10 @@ options:
       copy_of:
         description: A file on the host whose content it has, instead of C(content).
         type: path
+      keep_previous:
+        description: Keep the old file as C(PATH.previous) until M(howdah_server_settings) settles which one holds.
+        type: bool
+        default: false
       owner:
         description: Owner, as name or number.
         type: str
@@ -105,9 +109,7 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib(
-        "howdah", reason="to write files; run the role howdah_runtime first"
-    )
+    HOWDAH_MISSING = missing_required_lib("howdah", reason="to write files; run the role howdah_runtime first")
 
 MARK = re.compile(r"@@([A-Za-z0-9_.-]+)@@")
 
@@ -176,6 +178,10 @@ def settle_document(
     before = path.read_text(encoding="utf-8") if path.is_file() else None
     new = before != text
     if new and not module.check_mode:
+        previous = path.with_name(f"{path.name}.previous")
+        # A previous file that still stands is the one in force: the run that wrote a newer one never got to prove it.
+        if item["keep_previous"] and before is not None and not previous.exists():
+            previous.hardlink_to(path)
         write_private(path, text)
     changed = attributes(module, item, new) if path.is_file() else new
     diff = {"before": masked(before or "", secrets, secrets_dir), "after": content}
@@ -206,6 +212,7 @@ def main() -> None:
                     **attributes_spec,
                     "content": {"type": "str"},
                     "copy_of": {"type": "path"},
+                    "keep_previous": {"type": "bool", "default": False},
                     "mode": {"type": "str", "default": "0644"},
                 },
                 "required_one_of": [("content", "copy_of")],

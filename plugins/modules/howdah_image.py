@@ -119,9 +119,7 @@ def bootstrap(client: Any, name: str, suite: str, mirror: str) -> None:
         except FileNotFoundError as error:
             raise ImageError("mmdebstrap is not installed: apt-get install mmdebstrap.") from error
         except subprocess.TimeoutExpired as error:
-            raise ImageError(
-                f"mmdebstrap {suite} took longer than {SECONDS} s; is the mirror reachable?"
-            ) from error
+            raise ImageError(f"mmdebstrap {suite} took longer than {SECONDS} s; is the mirror reachable?") from error
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or ["no output"])[-1]
             raise ImageError(f"mmdebstrap {suite} failed: {last}") from error

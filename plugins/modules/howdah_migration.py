@@ -97,9 +97,7 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError as error:
-    HOWDAH_MISSING = (
-        f"{missing_required_lib('howdah', reason='to migrate; run the role howdah_runtime first')} {error}"
-    )
+    HOWDAH_MISSING = f"{missing_required_lib('howdah', reason='to migrate; run the role howdah_runtime first')} {error}"
 
 
 def request(wanted: dict[str, Any]) -> Any:
@@ -135,9 +133,7 @@ def run(module: AnsibleModule) -> dict[str, Any]:
         keep(report, wanted)
     result = {"changed": report.changed, "sentence": report.sentence, "report": report.to_dict()}
     if report.exit_code == 4 or (report.exit_code == 3 and not wanted["allow_quarantine"]):
-        module.fail_json(
-            msg=f"{report.sentence} See {wanted['html'] or wanted['report'] or 'the report'}.", **result
-        )
+        module.fail_json(msg=f"{report.sentence} See {wanted['html'] or wanted['report'] or 'the report'}.", **result)
     return result
 
 

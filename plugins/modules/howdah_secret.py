@@ -54,6 +54,7 @@ created:
   type: list
 """
 
+import re
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -63,14 +64,13 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib(
-        "howdah", reason="to make secrets; run the role howdah_runtime first"
-    )
+    HOWDAH_MISSING = missing_required_lib("howdah", reason="to make secrets; run the role howdah_runtime first")
 
 
-def settle(
-    directory: Path, name: str, given: str, *, verifiers: bool, write: bool
-) -> tuple[bool, str]:
+PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
+
+
+def settle(directory: Path, name: str, given: str, *, verifiers: bool, write: bool) -> tuple[bool, str]:
     """Make secret and verifier be there; return whether that changed anything, and the verifier.
 
     :param given: the operator's value, empty for none.
@@ -110,6 +110,16 @@ def main() -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
     values = module.params["values"]
+    awkward = [
+        name
+        for name in module.params["names"]
+        if values.get(name) and not PLAIN.fullmatch(str(values[name]).rstrip("\n"))
+    ]
+    if awkward:
+        module.fail_json(
+            msg=f"The password of {', '.join(awkward)} has characters that a URL, a shell or an env file would change."
+            " Use letters, digits and . _ ~ - in the vault."
+        )
     verifiers, created = {}, []
     for name in module.params["names"]:
         changed, verifiers[name] = settle(

@@ -25,6 +25,13 @@ options:
   content:
     description: The new content.
     type: str
+  files:
+    description:
+      - With C(state=loaded), the files that are new and have their C(.previous) beside them.
+      - The previous ones are put back when the server refuses the new ones, and removed when it takes them.
+    type: list
+    elements: path
+    default: []
 attributes:
   check_mode:
     support: full
@@ -61,6 +68,7 @@ pending_restart:
 """
 
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
@@ -72,9 +80,22 @@ try:
 
     HOWDAH_MISSING = ""
 except ImportError:
-    HOWDAH_MISSING = missing_required_lib(
-        "howdah", reason="to read settings; run the role howdah_runtime first"
-    )
+    HOWDAH_MISSING = missing_required_lib("howdah", reason="to read settings; run the role howdah_runtime first")
+
+
+def load(connection: Any, files: list[str]) -> Any:
+    """Have the server read its files; put the previous ones back when it refuses them."""
+    pairs = [(Path(file), Path(f"{file}.previous")) for file in files]
+    try:
+        proof = reload(connection)
+    except HowdahError:
+        for new, previous in pairs:
+            if previous.exists():
+                previous.replace(new)
+        raise
+    for _, previous in pairs:
+        previous.unlink(missing_ok=True)
+    return proof
 
 
 def main() -> None:
@@ -85,6 +106,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["classified", "loaded"], "required": True},
             "path": {"type": "path"},
             "content": {"type": "str"},
+            "files": {"type": "list", "elements": "path", "default": []},
         },
         required_if=[("state", "classified", ("path", "content"))],
         supports_check_mode=True,
@@ -101,10 +123,8 @@ def main() -> None:
                     parse_settings(module.params["content"]),
                     restart_only_settings(connection),
                 )
-                module.exit_json(
-                    changed=False, pending_restart=prove(connection).pending_restart, **vars(change)
-                )
-            proof = prove(connection) if module.check_mode else reload(connection)
+                module.exit_json(changed=False, pending_restart=prove(connection).pending_restart, **vars(change))
+            proof = prove(connection) if module.check_mode else load(connection, module.params["files"])
             module.exit_json(changed=True, pending_restart=proof.pending_restart)
     except HowdahError as error:
         module.fail_json(msg=str(error))

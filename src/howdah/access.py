@@ -100,9 +100,7 @@ def missing_extensions(connection: psycopg.Connection[Any], access: DatabaseAcce
     rows = connection.execute("SELECT extname FROM pg_catalog.pg_extension").fetchall()
     there = {str(row[0]) for row in rows}
     return [
-        sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(name))
-        for name in access.extensions
-        if name not in there
+        sql.SQL("CREATE EXTENSION {}").format(sql.Identifier(name)) for name in access.extensions if name not in there
     ]
 
 
@@ -138,9 +136,7 @@ def _statement(access: DatabaseAccess, right: Right, verb: str) -> sql.Composed:
         what = sql.SQL("DATABASE {}").format(sql.Identifier(access.database))
     else:
         what = sql.SQL("SCHEMA {}").format(sql.Identifier(access.schema))
-    return sql.SQL("{} {} ON {} {} {}").format(
-        sql.SQL(verb), sql.SQL(right.privilege), what, direction, grantee
-    )
+    return sql.SQL("{} {} ON {} {} {}").format(sql.SQL(verb), sql.SQL(right.privilege), what, direction, grantee)
 
 
 def apply(connection: psycopg.Connection[Any], access: DatabaseAccess, *, dry_run: bool = False) -> list[str]:
@@ -165,9 +161,7 @@ def apply_all(dsn: str, accesses: Iterable[DatabaseAccess], *, dry_run: bool = F
     done = {}
     for access in accesses:
         try:
-            with psycopg.connect(
-                dsn, dbname=access.database, autocommit=True, connect_timeout=10
-            ) as connection:
+            with psycopg.connect(dsn, dbname=access.database, autocommit=True, connect_timeout=10) as connection:
                 done[access.database] = apply(connection, access, dry_run=dry_run)
         except psycopg.OperationalError:
             if not dry_run:

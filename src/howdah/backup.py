@@ -50,16 +50,18 @@ def read_info(text: str, stanza: str) -> list[Backup]:
 
     :raises BackupFailed: the repository knows no such stanza, or reports a status that is not good.
     """
-    found = [entry for entry in json.loads(text) if entry.get("name") == stanza]
+    try:
+        entries = json.loads(text)
+    except ValueError as error:
+        raise BackupFailed("pgbackrest info did not answer in JSON.", "Run it by hand and see what it says.") from error
+    found = [entry for entry in entries if entry.get("name") == stanza]
     if not found:
         raise BackupFailed(
             f"The repository knows no stanza {stanza}.", "Run playbooks/site.yml: the role backup creates it."
         )
     # 0 is ok, 2 is "no valid backups": both are a repository that answers.
     if found[0]["status"]["code"] not in (0, 2):
-        raise BackupFailed(
-            f"The repository is not well: {found[0]['status']['message']}.", "See pgbackrest info."
-        )
+        raise BackupFailed(f"The repository is not well: {found[0]['status']['message']}.", "See pgbackrest info.")
     return [_backup(entry) for entry in found[0].get("backup", ())]
 
 
@@ -99,9 +101,7 @@ def list_backups(instance: Instance) -> list[Backup]:
     """Return the repository's backups, oldest first."""
     answer = run_in(instance.server.container, [*_pgbackrest(instance), "info", "--output=json"])
     if answer.code != 0:
-        raise BackupFailed(
-            f"pgbackrest info failed: {answer.last_line}.", "Is the repository's disk mounted?"
-        )
+        raise BackupFailed(f"pgbackrest info failed: {answer.last_line}.", "Is the repository's disk mounted?")
     return read_info(answer.out, instance.repository.stanza)
 
 
@@ -142,9 +142,7 @@ def take(instance: Instance, kind: str = "auto") -> Backup:
     :raises BackupFailed: it failed, or damaged pages were found. Metrics keep the last success.
     """
     if kind not in ("auto", *KINDS):
-        raise ConfigurationError(
-            f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}."
-        )
+        raise ConfigurationError(f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}.")
     began = time.time()
     with one_at_a_time(instance):
         try:
@@ -162,9 +160,7 @@ def _take(instance: Instance, kind: str) -> Backup:
         kind = "diff" if before else "full"
     answer = run_in(instance.server.container, [*_pgbackrest(instance), f"--type={kind}", "backup"])
     if answer.code == 50:
-        raise LockHeld(
-            "pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again."
-        )
+        raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
     if answer.code != 0:
         raise BackupFailed(
             f"The {kind} backup failed ({answer.code}): {answer.last_line}.",
@@ -179,7 +175,8 @@ def _take(instance: Instance, kind: str) -> Backup:
     if new[-1].error:
         raise BackupFailed(
             f"Backup {new[-1].label} holds pages that fail their checksum: the data directory is damaged.",
-            f"Keep older backups. Find the damage with pg_amcheck, then restore (docker logs {instance.server.container}).",
+            "Keep older backups. Find the damage with pg_amcheck, then restore;"
+            f" docker logs {instance.server.container} names the pages.",
         )
     return new[-1]
 
@@ -196,9 +193,7 @@ def _write_metrics(instance: Instance, began: float, taken: Backup | None) -> No
         "howdah_backup_last_size_bytes": ("Size of the database in the last good backup.", size),
         "howdah_backup_last_duration_seconds": ("How long the last run took.", round(time.time() - began, 3)),
     }
-    metrics.write(
-        path, metrics.render(values, {"instance": instance.name, "environment": instance.environment})
-    )
+    metrics.write(path, metrics.render(values, {"instance": instance.name, "environment": instance.environment}))
 
 
 def _pgbackrest(instance: Instance) -> list[str]:

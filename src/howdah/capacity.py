@@ -145,8 +145,7 @@ def plan_capacity(
         reserved=reserved,
         reserve_pool_size=reserves.pool_reserve,
         pools=tuple(
-            Pool(database, user, sizes[database, user], count)
-            for (database, user), count in sorted(clients.items())
+            Pool(database, user, sizes[database, user], count) for (database, user), count in sorted(clients.items())
         ),
     )
 

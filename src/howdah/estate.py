@@ -63,8 +63,7 @@ def describe(
         known = sorted(path.parent.name for path in folder.glob("*/application.yml"))
         if use.name not in known:
             raise ConfigurationError(
-                f"howdah_applications names {use.name!r}, but {folder} knows only"
-                f" {', '.join(known) or 'none'}.",
+                f"howdah_applications names {use.name!r}, but {folder} knows only {', '.join(known) or 'none'}.",
                 "Correct the name, or add the folder.",
             )
         described = application.load(folder / use.name)
@@ -99,10 +98,7 @@ def describe(
         "users": sorted({user for item in found.values() for user in item["users"]}),
         "services": services,
         "demands": [
-            {
-                key: item[key]
-                for key in ("service", "database", "user", "workers", "pool_size", "max_overflow")
-            }
+            {key: item[key] for key in ("service", "database", "user", "workers", "pool_size", "max_overflow")}
             for item in services
         ],
         "applications": uses,

@@ -1,4 +1,4 @@
-"""An instance: one PostgreSQL container with its volumes, socket directory, pooler and repository, as a file describes it."""
+"""An instance: one PostgreSQL container with its volumes, socket directory, pooler and repository, as a file has it."""
 
 from __future__ import annotations
 

@@ -45,9 +45,7 @@ def verifier_matches(verifier: str, password: str) -> bool:
     match = _VERIFIER.fullmatch(verifier.strip())
     if match is None:
         return False
-    again = scram_verifier(
-        password, salt=base64.b64decode(match["salt"]), iterations=int(match["iterations"])
-    )
+    again = scram_verifier(password, salt=base64.b64decode(match["salt"]), iterations=int(match["iterations"]))
     return hmac.compare_digest(again, verifier.strip())
 
 

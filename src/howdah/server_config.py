@@ -87,9 +87,7 @@ def classify(before: Mapping[str, str], after: Mapping[str, str], restart_only: 
 
 def restart_only_settings(connection: psycopg.Connection[Any]) -> set[str]:
     """Return the names of the settings that only a restart changes."""
-    rows = connection.execute(
-        "SELECT name FROM pg_catalog.pg_settings WHERE context = 'postmaster'"
-    ).fetchall()
+    rows = connection.execute("SELECT name FROM pg_catalog.pg_settings WHERE context = 'postmaster'").fetchall()
     return {str(row[0]) for row in rows}
 
 
@@ -105,9 +103,7 @@ def prove(connection: psycopg.Connection[Any]) -> Proof:
             " error <> 'setting could not be applied'"
         ).fetchall()
     ]
-    pending = connection.execute(
-        "SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1"
-    ).fetchall()
+    pending = connection.execute("SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1").fetchall()
     return Proof(tuple(errors), tuple(str(row[0]) for row in pending))
 
 
@@ -120,7 +116,7 @@ def reload(connection: psycopg.Connection[Any], *, seconds: float = 15.0) -> Pro
     if refused.errors:
         raise TargetRefused(
             f"The server would refuse its new configuration: {'; '.join(refused.errors)}.",
-            "The old one stays in force. Correct the setting and run the playbook again.",
+            "The old one stays in force, and its files are back. Correct the setting and run the playbook again.",
         )
     before = connection.execute("SELECT pg_catalog.pg_conf_load_time()").fetchone()
     connection.execute("SELECT pg_catalog.pg_reload_conf()")

@@ -161,7 +161,7 @@ def _judge(page: Status, problems: list[str]) -> Status:
         problems.append(f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup.")
     if page.archive and page.archive.failing:
         problems.append("WAL archiving fails: a restore would miss the newest changes. Try howdah backup --check.")
-    if page.server and page.backup is None:
+    if page.server and page.backup is None and not problems:
         problems.append("There is no good backup. Take one: howdah backup.")
     if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
         problems.append(f"The last backup is {page.backup.age // 3600} hours old. Take one: howdah backup.")

@@ -68,7 +68,7 @@ def tune(size: Size) -> dict[str, str]:
     shared_buffers = size.memory_mb // 4
     if size.connections > size.memory_mb - shared_buffers:
         raise ConfigurationError(
-            f"{size.connections} connections with 1 MiB each do not fit into {size.memory_mb} MiB beside the shared buffers.",
+            f"{size.connections} connections of 1 MiB do not fit into {size.memory_mb} MiB beside shared_buffers.",
             "Give the instance more memory (postgres_server_memory_mb) or lower postgres_server_max_connections.",
         )
     # A quarter of the memory for sorts of all connections at once; a plan node may take several such shares.

@@ -71,9 +71,7 @@ def described(connection: sa.Connection) -> dict[str, list[tuple[object, ...]]]:
 
 
 def test_alembic_sees_no_difference_between_models_and_revision(upgraded):
-    context = MigrationContext.configure(
-        upgraded, opts={"compare_type": True, "compare_server_default": True}
-    )
+    context = MigrationContext.configure(upgraded, opts={"compare_type": True, "compare_server_default": True})
     assert compare_metadata(context, models.Base.metadata) == []
 
 
@@ -95,10 +93,7 @@ def test_downgrade_leaves_nothing(upgraded):
 
 def test_the_development_rows_have_their_fixed_identifiers(upgraded):
     row = upgraded.execute(
-        sa.text(
-            "SELECT t.id::text, t.slug, c.id::text, c.name"
-            " FROM tenants t JOIN companies c ON c.id = t.company_id"
-        )
+        sa.text("SELECT t.id::text, t.slug, c.id::text, c.name FROM tenants t JOIN companies c ON c.id = t.company_id")
     ).one()
     assert tuple(row) == (TENANT, "default-tenant", COMPANY, "Default Company")
 
@@ -158,9 +153,7 @@ def test_a_role_is_granted_once_at_each_level(organised, scope, tenant, team, pr
         ("team", OTHER, OTHER, None, "fk_user_roles_teams"),
     ],
 )
-def test_a_role_whose_scope_and_identifiers_disagree_is_refused(
-    organised, scope, tenant, team, project, constraint
-):
+def test_a_role_whose_scope_and_identifiers_disagree_is_refused(organised, scope, tenant, team, project, constraint):
     with pytest.raises(sa.exc.IntegrityError, match=constraint):
         organised.execute(GRANT, {"scope": scope, "tenant": tenant, "team": team, "project": project})
 

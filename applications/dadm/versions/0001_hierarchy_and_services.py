@@ -162,9 +162,7 @@ def _organisation() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_decisions")),
     )
     op.create_index("ix_decisions_process_instance", "decisions", ["tenant_id", "process_instance_id"])
-    op.create_index(
-        "ix_decisions_project", "decisions", ["tenant_id", "project_id", sa.text("created_at DESC")]
-    )
+    op.create_index("ix_decisions_project", "decisions", ["tenant_id", "project_id", sa.text("created_at DESC")])
     op.create_table(
         "user_roles",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -178,9 +176,7 @@ def _organisation() -> None:
         sa.Column("granted_by", sa.Uuid(), nullable=True),
         sa.Column("granted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "(project_id IS NOT NULL) = (scope = 'project')", name=op.f("ck_user_roles_scope_project")
-        ),
+        sa.CheckConstraint("(project_id IS NOT NULL) = (scope = 'project')", name=op.f("ck_user_roles_scope_project")),
         sa.CheckConstraint(
             "(team_id IS NOT NULL) = (scope IN ('team', 'project'))", name=op.f("ck_user_roles_scope_team")
         ),
@@ -189,9 +185,7 @@ def _organisation() -> None:
             name=op.f("ck_user_roles_scope_tenant"),
         ),
         sa.CheckConstraint("role IN ('owner', 'admin', 'editor', 'viewer')", name=op.f("ck_user_roles_role")),
-        sa.CheckConstraint(
-            "scope IN ('company', 'tenant', 'team', 'project')", name=op.f("ck_user_roles_scope")
-        ),
+        sa.CheckConstraint("scope IN ('company', 'tenant', 'team', 'project')", name=op.f("ck_user_roles_scope")),
         sa.CheckConstraint("expires_at > granted_at", name=op.f("ck_user_roles_expiry")),
         sa.ForeignKeyConstraint(
             ["company_id", "tenant_id"],
@@ -244,13 +238,9 @@ def _analysis() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_analysis_metadata_tenants")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_analysis_metadata")),
     )
-    op.create_index(
-        "ix_analysis_metadata_created", "analysis_metadata", ["tenant_id", sa.text("created_at DESC")]
-    )
+    op.create_index("ix_analysis_metadata_created", "analysis_metadata", ["tenant_id", sa.text("created_at DESC")])
     op.create_index("ix_analysis_metadata_legacy", "analysis_metadata", ["tenant_id", "legacy_id"])
-    op.create_index(
-        "ix_analysis_metadata_process_instance", "analysis_metadata", ["tenant_id", "process_instance_id"]
-    )
+    op.create_index("ix_analysis_metadata_process_instance", "analysis_metadata", ["tenant_id", "process_instance_id"])
     op.create_index("ix_analysis_metadata_status", "analysis_metadata", ["tenant_id", "status"])
     op.create_index(
         "ix_analysis_metadata_tags",
@@ -400,9 +390,7 @@ def _prompts() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_test_results_tenants")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_test_results")),
     )
-    op.create_index(
-        "ix_test_results_case", "test_results", ["tenant_id", "test_case_id", sa.text("executed_at DESC")]
-    )
+    op.create_index("ix_test_results_case", "test_results", ["tenant_id", "test_case_id", sa.text("executed_at DESC")])
     op.create_index("ix_test_results_executed", "test_results", ["tenant_id", sa.text("executed_at DESC")])
     op.create_index("ix_test_results_legacy", "test_results", ["tenant_id", "legacy_id"])
     op.create_index("ix_test_results_prompt", "test_results", ["tenant_id", "prompt_id", "prompt_version"])
@@ -491,13 +479,9 @@ def _governance() -> None:
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_quality_metrics_tenants")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_quality_metrics")),
     )
-    op.create_index(
-        "ix_quality_metrics_data", "quality_metrics", ["tenant_id", "data_id", sa.text("measured_at DESC")]
-    )
+    op.create_index("ix_quality_metrics_data", "quality_metrics", ["tenant_id", "data_id", sa.text("measured_at DESC")])
     op.create_index("ix_quality_metrics_legacy", "quality_metrics", ["tenant_id", "legacy_id"])
-    op.create_index(
-        "ix_quality_metrics_measured", "quality_metrics", ["tenant_id", sa.text("measured_at DESC")]
-    )
+    op.create_index("ix_quality_metrics_measured", "quality_metrics", ["tenant_id", sa.text("measured_at DESC")])
 
 
 def _development_rows() -> None:

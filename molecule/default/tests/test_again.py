@@ -28,12 +28,20 @@ def test_check_mode_works_where_nothing_exists() -> None:
     done = play("playbooks/site.yml", "--check", "--diff", "-e", "howdah_environment=nowhere",
                 "-e", "howdah_server_port=25999", "-e", "howdah_pooler_port=26999")  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    for sentence in ("Would install the engine", "Would make the server howdah-nowhere-postgres",
-                     "Would make the databases", "Would make the pooler", "Would write", "Would make the repository"):  # fmt: skip
+    for sentence in (
+        "Would install the engine",
+        "Would make the server howdah-nowhere-postgres",
+        "Would make the databases",
+        "Would make the pooler",
+        "Would write",
+        "Would make the repository",
+    ):
         assert sentence in " ".join(done.stdout.split())
     assert not Path("/etc/howdah/nowhere").exists()
     assert not Path("/var/lib/howdah/nowhere").exists()
 
+
+ELSEWHERE = ["-e", "howdah_environment=nowhere", "-e", "howdah_server_port=25999", "-e", "howdah_pooler_port=26999"]
 
 REFUSALS = {
     "a wrong type": (["-e", '{"postgres_server_port": "many"}'], "postgres_server_port"),
@@ -68,8 +76,7 @@ def test_a_port_in_use_is_refused_before_anything_changes() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = play("playbooks/site.yml", "--check", "-e", "howdah_environment=nowhere", "-e", f"howdah_server_port={port}",
-                    "-e", "howdah_pooler_port=26999")  # fmt: skip
+        done = play("playbooks/site.yml", "--check", *ELSEWHERE, "-e", f"howdah_server_port={port}")
     assert done.returncode != 0
     assert f"Port {port} on 127.0.0.1 is in use by another program" in " ".join(done.stdout.split())
 
@@ -77,10 +84,11 @@ def test_a_port_in_use_is_refused_before_anything_changes() -> None:
 def test_an_engine_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
     before = files(CONFIG)
-    done = play("playbooks/site.yml", "-e", "docker_engine_wait_seconds=1")
+    done = play("playbooks/site.yml", "-e", "docker_engine_wait_seconds=1", *ELSEWHERE)
     assert done.returncode != 0
     assert "The container engine runs but does not answer within 1 s" in " ".join(done.stdout.split())
     assert files(CONFIG) == before
+    assert not Path("/etc/howdah/nowhere").exists()
 
 
 def test_down_without_the_environments_name_removes_nothing() -> None:

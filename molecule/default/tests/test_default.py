@@ -122,9 +122,7 @@ def test_every_login_role_has_a_scram_verifier_or_no_password() -> None:
 
 
 def test_databases_and_owners() -> None:
-    rows = administrate(
-        "SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE NOT datistemplate"
-    ).splitlines()
+    rows = administrate("SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE NOT datistemplate").splitlines()
     owners = dict(row.split("|") for row in rows)
     expected = {f"{name}_db": f"{name}_owner" for name in ("dadm", "camunda", "echo", "openai", "monitor")}
     assert owners == {**expected, "postgres": "postgres"}
@@ -186,9 +184,7 @@ def test_no_password_in_the_poolers_files() -> None:
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_no_secret_in_what_the_engine_shows(name: str) -> None:
     shown = (
-        run("docker", "inspect", name).stdout
-        + run("docker", "logs", name).stderr
-        + run("docker", "logs", name).stdout
+        run("docker", "inspect", name).stdout + run("docker", "logs", name).stderr + run("docker", "logs", name).stdout
     )
     secrets = [file.read_text().strip() for file in (CONFIG / "secrets").iterdir()]
     assert len(secrets) >= 6
@@ -269,9 +265,7 @@ def test_a_backup_restores_in_a_throw_away_container(tmp_path: Path) -> None:
 
 
 def test_status_says_that_all_is_well() -> None:
-    page = json.loads(
-        run(f"/usr/local/bin/howdah-{ENVIRONMENT}", "status", "--instance", ENVIRONMENT, "--json").stdout
-    )
+    page = json.loads(run(f"/usr/local/bin/howdah-{ENVIRONMENT}", "status", "--instance", ENVIRONMENT, "--json").stdout)
     assert page["problems"] == []
     assert page["server"]["checksum_failures"] == 0
     assert page["archive"]["failing"] is False

@@ -62,8 +62,11 @@ def test_every_row_belongs_to_the_default_tenant() -> None:
 
 def test_the_owner_owns_the_tables_and_the_service_can_read_and_write_rows_only() -> None:
     assert ask("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == "dadm_owner"
-    rights = "SELECT string_agg(privilege, ',' ORDER BY privilege) FROM unnest(array['SELECT','INSERT','UPDATE','DELETE'," \
-             "'TRUNCATE','REFERENCES','TRIGGER']) AS privilege WHERE has_table_privilege('dadm_user', 'prompts', privilege)"  # fmt: skip
+    rights = """
+        SELECT string_agg(right_, ',' ORDER BY right_)
+        FROM unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS right_
+        WHERE has_table_privilege('dadm_user', 'prompts', right_)
+    """
     assert ask(rights) == "DELETE,INSERT,SELECT,UPDATE"
     assert ask("SELECT has_schema_privilege('dadm_user', 'howdah', 'USAGE')") == "f"
 
@@ -100,9 +103,7 @@ def test_a_changed_source_moves_only_what_changed(saved_sources: None) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert recap(done.stdout)["changed"] == 1
     report = json.loads((REPORTS / "dadm.json").read_text())
-    moved = {
-        table["table"]: (table["inserted"], table["updated"], table["deleted"]) for table in report["tables"]
-    }
+    moved = {table["table"]: (table["inserted"], table["updated"], table["deleted"]) for table in report["tables"]}
     assert moved.pop("prompts") == (0, 1, 0)
     assert set(moved.values()) == {(0, 0, 0)}
     assert ask("SELECT count(*) FROM prompts WHERE text LIKE '%(edited)'") == "1"
@@ -124,9 +125,7 @@ def test_a_missing_source_folder_is_refused() -> None:
         '{"howdah_applications": [{"name": "dadm", "sources": "/srv/nowhere"}]}',
     )
     assert done.returncode != 0
-    assert "The sources of dadm should be in /srv/nowhere, but there is no such folder" in " ".join(
-        done.stdout.split()
-    )
+    assert "The sources of dadm should be in /srv/nowhere, but there is no such folder" in " ".join(done.stdout.split())
 
 
 def test_an_application_that_lives_on_postgresql_is_not_overwritten() -> None:

@@ -13,9 +13,7 @@ from howdah.cli import show
 
 
 @click.command()
-@click.option(
-    "--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one)."
-)
+@click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
 @click.option(
     "--type",
     "kind",

@@ -48,9 +48,7 @@ def revision() -> ModuleType:
 @pytest.fixture(scope="session")
 def revision_tables(revision: ModuleType) -> dict[str, sa.Table]:
     """Every table as the revision creates it, recorded while it runs without a server."""
-    context = MigrationContext.configure(
-        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": StringIO()}
-    )
+    context = MigrationContext.configure(dialect_name="postgresql", opts={"as_sql": True, "output_buffer": StringIO()})
     tables: dict[str, sa.Table] = {}
     create = context.impl.create_table
 

@@ -94,9 +94,7 @@ def test_every_required_column_is_filled(application, source_columns, revision_t
     assert unfilled == []
 
 
-def test_every_identifier_is_mapped_and_every_own_key_keeps_the_original(
-    application, source_columns, revision_tables
-):
+def test_every_identifier_is_mapped_and_every_own_key_keeps_the_original(application, source_columns, revision_tables):
     for table, columns in source_columns.items():
         for target, how in filled(application, table, columns).items():
             if not isinstance(revision_tables[table].columns[target].type, sa.Uuid):

@@ -183,9 +183,7 @@ def test_a_file_with_changes_in_its_log_is_not_replaced(sample, tmp_path):
         writer.commit()
         with pytest.raises(FileExistsError, match=r"changes in analysis_data\.db-wal"):
             sample.write(tmp_path, rows=100)
-        (count,) = writer.execute(
-            "SELECT count(*) FROM analysis_metadata WHERE status <> 'archived'"
-        ).fetchone()
+        (count,) = writer.execute("SELECT count(*) FROM analysis_metadata WHERE status <> 'archived'").fetchone()
     assert count == 0
 
 
@@ -248,9 +246,7 @@ def test_dirt_changes_no_more_rows_of_a_parent_table_than_announced(sample, tmp_
     sample.generate(tmp_path / "clean", rows=2000, seed=2)
     result = sample.generate(tmp_path / "dirty", rows=2000, seed=2, rate=0.05)
     for table, name in (("analysis_metadata", ANALYSIS), ("prompts", PROMPTS), ("data_lineage", GOVERNANCE)):
-        pairs = zip(
-            rows(tmp_path / "clean" / name, table), rows(tmp_path / "dirty" / name, table), strict=True
-        )
+        pairs = zip(rows(tmp_path / "clean" / name, table), rows(tmp_path / "dirty" / name, table), strict=True)
         changed = [[key for key in old if old[key] != new[key]] for old, new in pairs if old != new]
         assert len(changed) == sum(result.dirty[table].values())
         assert {len(columns) for columns in changed} == {1}

@@ -245,11 +245,19 @@ def test_a_second_backup_at_the_same_time_is_refused_and_disturbs_nothing(instan
     assert (instance.metrics_dir / "howdah_backup.prom").read_text() == before
 
 
+HOLDER = """
+import fcntl, sys, time
+file = open(sys.argv[1], "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
 def test_the_lock_goes_when_its_holder_is_killed(instance, repository):
     instance.state_dir.mkdir()
-    script = "import fcntl,sys,time; f=open(sys.argv[1],'w'); fcntl.flock(f, 2); print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen(
-        [sys.executable, "-c", script, str(instance.state_dir / "backup.lock")], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(instance.state_dir / "backup.lock")], stdout=subprocess.PIPE, text=True
     )
     try:
         assert holder.stdout.readline() == "held\n"
@@ -259,6 +267,11 @@ def test_the_lock_goes_when_its_holder_is_killed(instance, repository):
         holder.kill()
         holder.communicate()
     assert take(instance).label == "20231114-221320F"
+
+
+def test_two_that_start_together_do_not_both_get_the_lock(instance):
+    with backup.one_at_a_time(instance), pytest.raises(LockHeld), backup.one_at_a_time(instance):
+        pytest.fail("both hold it")
 
 
 def test_the_lock_is_free_again_after_a_failure(instance, repository):
@@ -284,7 +297,7 @@ def test_a_missing_stanza_is_created_unless_only_asked_for(instance, repository,
 
 def test_a_repository_of_another_cluster_is_refused(instance, repository):
     repository.info = Output(0, info(code=5, message="database mismatch across repos"), "")
-    repository.answer = Output(28, "", "ERROR: [028]: backup and archive info files exist but do not match the database")
+    repository.answer = Output(28, "", "ERROR: [028]: backup and archive info files do not match the database")
     with pytest.raises(BackupFailed, match=r"cannot be used: ERROR: \[028\]") as raised:
         backup.prepare(instance)
     assert "howdah_repository_dir" in raised.value.next_step

@@ -32,6 +32,14 @@ def clients(given_demands):
     return sum(demand.workers * (demand.pool_size + demand.max_overflow) for demand in given_demands)
 
 
+def refusal(given_demands, **options):
+    try:
+        plan_capacity(given_demands, **options)
+    except ConfigurationError as error:
+        return error
+    return None
+
+
 def accepted(given_demands, **options):
     try:
         return plan_capacity(given_demands, **options)
@@ -41,9 +49,7 @@ def accepted(given_demands, **options):
 
 @given(demands, st.integers(20, 600), st.none() | st.integers(1, 1000), reserves)
 def test_clients_fit_the_pooler(given_demands, max_connections, max_client_conn, kept):
-    planned = accepted(
-        given_demands, max_connections=max_connections, max_client_conn=max_client_conn, reserves=kept
-    )
+    planned = accepted(given_demands, max_connections=max_connections, max_client_conn=max_client_conn, reserves=kept)
     assert clients(given_demands) <= planned.max_client_conn
     assert planned.client_demand == clients(given_demands) == sum(pool.clients for pool in planned.pools)
     assert max_client_conn in (None, planned.max_client_conn)
@@ -87,9 +93,9 @@ def test_the_order_of_services_changes_nothing(given_demands, max_connections):
 
 @given(demands, st.integers(1, 600), st.none() | st.integers(1, 1000), reserves)
 def test_only_what_cannot_hold_is_refused(given_demands, max_connections, max_client_conn, kept):
-    try:
-        plan_capacity(given_demands, max_connections=max_connections, max_client_conn=max_client_conn, reserves=kept)
-    except ConfigurationError as refused:
+    limits = {"max_connections": max_connections, "max_client_conn": max_client_conn, "reserves": kept}
+    refused = refusal(given_demands, **limits)
+    if refused:
         pools = len({(one.database, one.user) for one in given_demands})
         reserved = kept.pool_reserve * pools + kept.replication + kept.monitoring + kept.migration + kept.superuser
         too_many = max_client_conn is not None and clients(given_demands) > max_client_conn
@@ -103,6 +109,12 @@ def test_only_what_cannot_hold_is_refused(given_demands, max_connections, max_cl
 def test_too_many_clients_names_both_numbers():
     with pytest.raises(ConfigurationError, match=r"may open 60 connections.*accepts 50 \(max_client_conn\)"):
         plan_capacity([Demand("web", "a", "u", 4, 5, 10)], max_connections=100, max_client_conn=50)
+
+
+@pytest.mark.parametrize(("max_client_conn", "fits"), [(60, True), (59, False)])
+def test_the_last_client_counts(max_client_conn, fits):
+    refused = refusal([Demand("web", "a", "u", 4, 5, 10)], max_connections=100, max_client_conn=max_client_conn)
+    assert (refused is None) == fits
 
 
 def test_too_few_connections_names_what_is_left():

@@ -61,11 +61,19 @@ def test_an_empty_file_more_changes_it(package):
     assert fingerprint(package) != before
 
 
-def test_where_one_file_ends_counts(tmp_path):
+@pytest.mark.parametrize(
+    ("files", "others"),
+    [
+        ({"x": "ab", "y": "c"}, {"x": "a", "y": "bc"}),
+        ({"x": "a", "y": "b"}, {"x": "a/yb"}),
+        ({"xa": "b"}, {"x": "ab"}),
+    ],
+)
+def test_where_a_file_and_its_name_end_counts(tmp_path, files, others):
     one, other = tmp_path / "one", tmp_path / "other"
-    for folder, contents in ((one, ("ab", "c")), (other, ("a", "bc"))):
+    for folder, contents in ((one, files), (other, others)):
         folder.mkdir()
-        for name, content in zip(("x", "y"), contents, strict=True):
+        for name, content in contents.items():
             (folder / name).write_text(content)
     assert content_hash([("", one)]) != content_hash([("", other)])
 

@@ -69,7 +69,7 @@ def test_a_host_without_instances_says_so(etc):
 
 @pytest.mark.parametrize("where", ["absent", "./absent.yml"])
 def test_an_instance_that_is_not_there_is_named(etc, where):
-    with pytest.raises(ConfigurationError, match="There is no instance file .*absent"):
+    with pytest.raises(ConfigurationError, match=r"There is no instance file .*absent"):
         instance.load(where)
 
 
@@ -106,7 +106,12 @@ def test_the_connection_string_holds_the_socket_and_no_password(etc):
 
 @pytest.mark.parametrize(
     ("out", "err", "last"),
-    [("a\nb\n", "", "b"), ("", "x\n", "x"), ("INFO: aborted\n", "WARN: w\nERROR: e\n", "ERROR: e"), (" \n", "", "no output")],
+    [
+        ("a\nb\n", "", "b"),
+        ("", "x\n", "x"),
+        ("INFO: aborted\n", "WARN: w\nERROR: e\n", "ERROR: e"),
+        (" \n", "", "no output"),
+    ],
 )
 def test_the_last_line_is_the_last_thing_said_of_what_went_wrong(out, err, last):
     assert Output(1, out, err).last_line == last

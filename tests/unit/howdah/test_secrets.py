@@ -60,7 +60,9 @@ def test_the_server_key_signs_as_in_rfc_7677():
 @example("\u2168")  # Roman numeral nine: normalized to IX
 @example("\u0007")  # control character: prohibited, taken as it is
 @example("\u0627\u0031")  # right to left, but ends with a digit: prohibited
-@example("\u0627\u0031\u0628")  # right to left, well formed
+@example("\u0627\u2168")  # right to left mixed with left to right: prohibited, so not normalized
+@example("\ufe8d\u0031")  # right to left at the beginning only
+@example("\ufe8d\u0031\u0628")  # right to left, well formed: normalized
 @example("\u0221")  # unassigned in Unicode 3.2
 @example("\U0001f149")  # unassigned there, though its normal form is not
 @example("\u0340")  # prohibited, though its normal form is not

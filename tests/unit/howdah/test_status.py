@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from howdah import status
@@ -61,6 +61,8 @@ def test_no_backup():
 
 
 @given(st.integers(0, 30 * 24 * 3600))
+@example(25 * 3600)
+@example(25 * 3600 + 1)
 def test_a_backup_is_too_old_after_25_hours(age):
     said = judged(replace(WELL, backup=replace(BACKUP, age=age)))
     old = f"The last backup is {age // 3600} hours old. Take one: howdah backup."

@@ -92,7 +92,7 @@ def test_too_little_memory_is_refused_with_both_numbers(memory_mb):
 
 
 def test_more_connections_than_the_memory_serves_are_refused_with_both_numbers():
-    with pytest.raises(ConfigurationError, match="500 connections.* 256 MiB"):
+    with pytest.raises(ConfigurationError, match=r"500 connections.* 256 MiB"):
         tune(Size(256, 1, 500))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible.errors import AnsibleFilterError
 
@@ -14,9 +16,8 @@ SIZE = {"memory_mb": "1024", "cpus": "2", "connections": "100"}
 
 
 def test_a_path_is_inside_the_checkout(filters):
-    path = filters["howdah_path"]("applications/dadm/application.yml")
-    with open(path, encoding="utf-8") as stream:
-        assert "name: dadm" in stream.read()
+    path = Path(filters["howdah_path"]("applications/dadm/application.yml"))
+    assert "name: dadm" in path.read_text(encoding="utf-8")
 
 
 def test_the_fingerprint_is_that_of_the_checkouts_engine(filters):
@@ -31,7 +32,8 @@ def test_a_folders_hash_changes_with_its_content(filters, tmp_path):
 
 
 def test_an_estate_becomes_pools(filters):
-    estate = filters["howdah_estate"]([DADM], [{"name": "echo_db", "user": "echo_user", "services": [{"name": "echo"}]}])
+    echo = {"name": "echo_db", "user": "echo_user", "services": [{"name": "echo"}]}
+    estate = filters["howdah_estate"]([DADM], [echo])
     planned = filters["howdah_capacity"](estate, "100")
     assert [(pool["database"], pool["user"]) for pool in planned["pools"]] == [
         ("dadm_db", "dadm_user"),

@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -89,7 +90,9 @@ def test_containers_and_images_that_exist_are_described_and_others_left_out(run,
     }
 
 
-@pytest.mark.parametrize(("running", "holder", "reported"), [("true", "ours", 0), ("false", "ours", 1), ("true", "", 1)])
+@pytest.mark.parametrize(
+    ("running", "holder", "reported"), [("true", "ours", 0), ("false", "ours", 1), ("true", "", 1)]
+)
 def test_a_port_that_our_running_container_holds_is_not_taken(run, tmp_path, taken, running, holder, reported):
     env = docker(tmp_path, ONE_CONTAINER.replace("RUNNING", running))
     answer = run("howdah_host_info", env=env, ports=[{"port": taken, "container": holder}])
@@ -108,5 +111,5 @@ def test_paths_are_looked_for_with_the_space_they_would_have(run, tmp_path):
 def test_memory_and_processors_are_those_of_the_host(run):
     answer = run("howdah_host_info", check=True)
     assert answer["cpus"] == os.cpu_count()
-    with open("/proc/meminfo", encoding="ascii") as stream:
-        assert answer["memory_mb"] == int(stream.readline().split()[1]) // 1024
+    total = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()[0]
+    assert answer["memory_mb"] == int(total.split()[1]) // 1024

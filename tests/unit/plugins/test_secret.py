@@ -143,3 +143,11 @@ def test_a_missing_folder_is_made_and_an_open_one_is_closed(run, tmp_path):
     folder.chmod(0o755)
     run("howdah_secret", directory=str(folder), names=["a"])
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_password_that_a_url_would_change_is_refused_and_not_written(run, tmp_path):
+    answer = run("howdah_secret", directory=str(tmp_path / "secrets"), names=["a"], values={"a": "p@ss word"})
+    assert answer["failed"]
+    assert "The password of a has characters" in answer["msg"]
+    assert "p@ss word" not in answer["printed"]
+    assert not (tmp_path / "secrets" / "a").exists()

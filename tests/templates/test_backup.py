@@ -1,0 +1,122 @@
+"""The backup's files: an encrypted repository, and a schedule that cron takes."""
+
+from __future__ import annotations
+
+import configparser
+import re
+
+import pytest
+
+from tests.templates.conftest import defaults, environments, lines
+
+FOLDER = "roles/backup/templates"
+# minute, hour, day of month, month, day of week
+RANGES = [(0, 59), (0, 23), (1, 31), (1, 12), (0, 7)]
+# What Debian's cron reads in /etc/cron.d; it passes over any other name without a word.
+CRON_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def jobs(text):
+    return [line for line in lines(text) if not re.match(r"[A-Z]+=", line)]
+
+
+def check_field(field, lowest, highest):
+    for part in field.split(","):
+        match = re.fullmatch(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
+        assert match, field
+        numbers = [int(number) for number in match.group(1, 2) if number]
+        assert all(lowest <= number <= highest for number in numbers), field
+        assert numbers == sorted(numbers), field
+
+
+def test_every_job_has_a_time_a_user_and_a_command(render):
+    found = jobs(render(f"{FOLDER}/cron.j2"))
+    assert len(found) == 3
+    for job in found:
+        *when, user, command = job.split(maxsplit=6)
+        for field, (lowest, highest) in zip(when, RANGES, strict=True):
+            check_field(field, lowest, highest)
+        assert user == "root"
+        assert command.startswith("/usr/local/bin/howdah backup --instance /etc/howdah/instance.yml --")
+        assert command.endswith(" >>/var/log/howdah/backup.log 2>&1")
+
+
+def test_there_is_a_full_a_differential_and_a_check(render):
+    assert [re.search(r"--(type full|type diff|check)", job)[1] for job in jobs(render(f"{FOLDER}/cron.j2"))] == [
+        "type full",
+        "type diff",
+        "check",
+    ]
+
+
+def test_a_full_and_a_differential_backup_never_start_together():
+    schedules = defaults("backup")
+    full, diff = schedules["backup_full_schedule"].split(), schedules["backup_diff_schedule"].split()
+    first, last = (int(day) for day in diff[4].split("-"))
+    assert int(full[4]) not in range(first, last + 1)
+
+
+def test_cron_knows_shell_and_path_and_the_last_line_ends(render):
+    text = render(f"{FOLDER}/cron.j2")
+    assert "SHELL=/bin/sh\n" in text
+    assert re.search(r"^PATH=.*/usr/local/bin.*/usr/bin", text, re.MULTILINE)
+    assert text.endswith("\n"), "cron ignores a last line without an end"
+
+
+def test_no_percent_sign_becomes_a_line_end(render):
+    assert "%" not in render(f"{FOLDER}/cron.j2")
+
+
+def test_the_inventory_sets_the_times(render):
+    text = render(f"{FOLDER}/cron.j2", backup_diff_schedule="*/5 * * * *")
+    assert jobs(text)[1].startswith("*/5 * * * * root ")
+
+
+def test_cron_takes_the_default_name():
+    assert CRON_NAME.fullmatch(defaults("backup")["backup_cron_name"])
+
+
+@pytest.mark.parametrize("environment", environments())
+def test_cron_takes_the_name_of_an_environment(wired, environment):
+    assert CRON_NAME.fullmatch(wired(environment, "backup_cron_name"))
+
+
+@pytest.mark.parametrize("environment", environments())
+def test_the_job_of_an_environment_is_about_its_instance(render, wired, environment):
+    names = ("backup_command", "backup_instance_file", "backup_log_dir", "backup_container")
+    text = render(f"{FOLDER}/cron.j2", **{name: wired(environment, name) for name in names})
+    assert all(f"--instance /etc/howdah/{environment}/instance.yml " in job for job in jobs(text))
+
+
+@pytest.fixture
+def repository(render):
+    def parsed(**said):
+        parser = configparser.ConfigParser(interpolation=None, delimiters="=")
+        parser.read_string(render(f"{FOLDER}/pgbackrest.conf.j2", **said))
+        return parser
+
+    return parsed
+
+
+def test_the_repository_is_encrypted_with_a_mark_for_its_passphrase(repository):
+    found = repository()["global"]
+    assert found["repo1-cipher-type"] == "aes-256-cbc"
+    assert found["repo1-cipher-pass"] == "@@repository-passphrase@@"
+
+
+def test_the_stanza_is_the_declared_one_and_the_only_one(repository):
+    found = repository(backup_stanza="other")
+    assert found.sections() == ["global", "other"]
+    assert found["other"]["pg1-path"] == "/var/lib/postgresql/15/main"
+
+
+def test_retention_is_the_declared_one(repository):
+    found = repository(backup_retention_full=4, backup_retention_diff=14)["global"]
+    assert (found["repo1-retention-full"], found["repo1-retention-diff"]) == ("4", "14")
+
+
+def test_the_log_is_rotated_where_the_jobs_write_it(render):
+    text = render(f"{FOLDER}/logrotate.j2", backup_log_dir="/var/log/howdah/test")
+    assert lines(text)[0] == "/var/log/howdah/test/*.log {"
+    assert lines(text)[-1] == "}"
+    assert {"compress", "missingok", "notifempty"} <= {line.strip() for line in lines(text)}
