@@ -112,7 +112,7 @@ def verify(request: Request) -> Report:
 
     Where a difference is found, the ledger notes it, and the next ``migrate`` loads that table again.
 
-    :raises TargetRefused: nothing was migrated yet.
+    :raises VerificationFailed: some tables were not migrated yet.
     :raises HowdahError: see :mod:`howdah.errors`.
     """
     with _session(request, lock="shared") as session:
