@@ -73,7 +73,7 @@ sentence:
   returned: always
   type: str
 report:
-  description: The report as DESIGN.md describes it.
+  description: The report; C(docs/operator-guide.md) describes it.
   returned: when migrated or verified
   type: dict
 plan:

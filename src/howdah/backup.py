@@ -134,6 +134,12 @@ def one_at_a_time(instance: Instance) -> Iterator[None]:
         yield
 
 
+def next_kind(listed: list[Backup]) -> str:
+    """Return the type that ``auto`` means: a differential one needs a newest full one that is undamaged."""
+    full = [backup for backup in listed if backup.kind == "full"]
+    return "diff" if full and not full[-1].error else "full"
+
+
 def take(instance: Instance, kind: str = "auto") -> Backup:
     """Take a backup, and return it as the repository lists it.
 
@@ -155,9 +161,10 @@ def take(instance: Instance, kind: str = "auto") -> Backup:
 
 
 def _take(instance: Instance, kind: str) -> Backup:
-    before = {backup.label for backup in list_backups(instance)}
+    listed = list_backups(instance)
+    before = {backup.label for backup in listed}
     if kind == "auto":
-        kind = "diff" if before else "full"
+        kind = next_kind(listed)
     answer = run_in(instance.server.container, [*_pgbackrest(instance), f"--type={kind}", "backup"])
     if answer.code == 50:
         raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")

@@ -67,7 +67,7 @@ class TableReport:
     columns: tuple[tuple[str, str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the table as the JSON frame of DESIGN.md section 4 has it."""
+        """Return the table as JSON-ready values; docs/operator-guide.md describes them."""
         return {
             "source": self.source,
             "table": self.table,
@@ -165,7 +165,7 @@ class Report:
         return f"{moved:,} {rows} in {count} {noun}, every one verified{nothing}."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as the JSON frame of DESIGN.md section 4 has it."""
+        """Return the report as JSON-ready values; docs/operator-guide.md describes them."""
         return {
             "verb": self.verb,
             "verdict": self.verdict,

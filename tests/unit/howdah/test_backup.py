@@ -308,3 +308,19 @@ def test_a_check_that_fails_is_said(instance, repository):
     repository.answer = Output(82, "", "ERROR: [082]: WAL segment was not archived before the 60000ms timeout")
     with pytest.raises(HowdahError, match=r"Archiving does not work: ERROR: \[082\]"):
         backup.check(instance)
+
+
+@pytest.mark.parametrize(
+    ("listed", "kind"),
+    [
+        ([], "full"),
+        ([("full", False)], "diff"),
+        ([("full", True)], "full"),
+        ([("full", False), ("diff", True)], "diff"),
+    ],
+)
+def test_auto_is_full_unless_the_newest_full_one_is_undamaged(listed, kind):
+    backups = [
+        backup.Backup(f"{n}", made, n, n, 1, 1, error, "", "") for n, (made, error) in enumerate(listed, start=1)
+    ]
+    assert backup.next_kind(backups) == kind
