@@ -62,11 +62,13 @@ class Instance(_Strict):
     """What ``/etc/howdah/ENVIRONMENT/instance.yml`` says.
 
     :ivar state_dir: folder for locks, metrics, logs and reports.
+    :ivar command: link to the engine's command; several instances of a host may share it.
     """
 
     name: str
     environment: str
     state_dir: Path
+    command: Path = Path("/usr/local/bin/howdah")
     server: Server
     pooler: Pooler
     repository: Repository

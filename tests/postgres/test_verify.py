@@ -153,7 +153,7 @@ def test_what_verify_found_migrate_repairs(database, request_):
 
 
 def test_a_role_that_may_only_read_can_verify(database, request_):
-    database.query("CREATE ROLE howdah_reader LOGIN")
+    database.query("CREATE ROLE howdah_reader LOGIN PASSWORD 'for-tests-only'")
     try:
         database.query(
             "GRANT USAGE ON SCHEMA public, howdah TO howdah_reader;"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def wired(loader: DataLoader) -> Callable[[str, str], Any]:
     """Return a function: an environment and an expression over its variables, to the value."""
 
     def value(environment: str, expression: str) -> Any:
-        variables: dict[str, Any] = {}
+        variables: dict[str, Any] = {"ansible_playbook_python": sys.executable}
         for file in sorted((ROOT / "playbooks" / "group_vars" / "all").glob("*.yml")):
             variables |= loader.load_from_file(str(file), trusted_as_template=True)
         inventory = ROOT / "inventories" / environment / "group_vars" / "howdah" / "main.yml"
