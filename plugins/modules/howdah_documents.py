@@ -162,6 +162,11 @@ def settle_directory(module: AnsibleModule, item: dict[str, Any]) -> bool:
     return attributes(module, item, missing) if path.is_dir() else missing
 
 
+def old_content(path: Path) -> str | None:
+    """Return what a file holds, line ends and all; bytes that are no text compare as different from any document."""
+    return path.read_bytes().decode("utf-8", errors="replace") if path.is_file() else None
+
+
 def settle_document(
     module: AnsibleModule, item: dict[str, Any], secrets_dir: str | None
 ) -> tuple[bool, bool, dict[str, str]]:
@@ -172,10 +177,10 @@ def settle_document(
         origin = Path(item["copy_of"])
         if not origin.is_file():
             raise DocumentError(f"{origin} is missing, so {path} cannot be a copy of it.")
-        content = origin.read_text(encoding="utf-8")
+        content = old_content(origin)
     text, secrets = filled(content, secrets_dir)
     module.no_log_values.update(secrets.values())
-    before = path.read_text(encoding="utf-8") if path.is_file() else None
+    before = old_content(path)
     new = before != text
     if new and not module.check_mode:
         previous = path.with_name(f"{path.name}.previous")
@@ -222,7 +227,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    if HOWDAH_MISSING:
+    # On a bare host check mode says what would be written before the engine is there.
+    if HOWDAH_MISSING and not module.check_mode:
         module.fail_json(msg=HOWDAH_MISSING)
     changed, written, diffs = False, [], []
     try:

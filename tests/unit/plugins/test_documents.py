@@ -113,6 +113,28 @@ def test_check_mode_says_the_same_and_writes_nothing(settle, tmp_path):
     assert (tmp_path / "service.env").stat().st_mode & 0o777 == 0o600
 
 
+def test_where_the_engine_is_not_installed_yet_only_check_mode_goes_on(settle, tmp_path):
+    (tmp_path / "shadow").mkdir()
+    (tmp_path / "shadow" / "howdah.py").write_text("raise ImportError('not here')\n")
+    bare = {"PYTHONPATH": str(tmp_path / "shadow")}
+    assert settle("a\n", check=True, env=bare)["changed"]
+    answer = settle("a\n", env=bare)
+    assert answer["failed"]
+    assert "run the role howdah_runtime first" in answer["msg"]
+
+
+@pytest.mark.parametrize("content", ["one\r\ntwo\r\n", "\ufffd\n"])
+def test_line_ends_and_odd_characters_settle(settle, content):
+    assert settle(content)["changed"]
+    assert not settle(content)["changed"]
+
+
+def test_a_file_that_is_no_text_is_replaced(settle, tmp_path):
+    (tmp_path / "service.env").write_bytes(b"\xff\xfe")
+    assert settle("a\n")["changed"]
+    assert (tmp_path / "service.env").read_text() == "a\n"
+
+
 def test_a_missing_secret_is_named_and_nothing_is_written(settle, vault, tmp_path):
     answer = settle("PASSWORD=@@nobody@@\n")
     assert answer["failed"]
