@@ -12,16 +12,8 @@ from howdah.catalog.model import TargetCatalog, TargetTable
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import Finding
 from howdah.ledger import Ledger
-from howdah.plan import (
-    Inspected,
-    Plan,
-    SkippedTable,
-    TablePlan,
-    match_tables,
-    missing_tables,
-    table_plan,
-    unmoved_objects,
-)
+from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
+from howdah.planning import match_tables, missing_tables, table_plan, unmoved_objects
 from howdah.report import TargetInfo
 from howdah.snapshot import Snapshot
 

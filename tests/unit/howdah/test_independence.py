@@ -30,7 +30,7 @@ def test_the_verifier_shares_no_cast_with_the_loader(path):
     assert not [name for name in imports(path) if name.startswith(forbidden)]
 
 
-@pytest.mark.parametrize("name", ["plan", "ddl", "typemap", "order", "identifiers", "encoding", "defaults"])
+@pytest.mark.parametrize("name", ["plan", "planning", "ddl", "typemap", "order", "identifiers", "encoding", "defaults"])
 def test_pure_stages_never_receive_a_connection(name):
     tree = ast.parse((ROOT / f"{name}.py").read_text())
     arguments = [arg.arg for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for arg in node.args.args]
