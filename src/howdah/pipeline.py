@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from uuid import UUID, uuid4
 from howdah import application as applications
 from howdah import checks, create, discover, finish, inspection, ledger, pg, profile, snapshot
 from howdah.catalog.sqlite import open_snapshot
+from howdah.clock import Clock
 from howdah.ddl import Derived
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.findings import Finding, errors
@@ -63,7 +63,7 @@ class _Session:
     known: Ledger
     findings: tuple[Finding, ...]
     folder: Path
-    started: float
+    clock: Clock
 
     @property
     def paths(self) -> dict[str, tuple[Path, str]]:
@@ -76,7 +76,7 @@ def plan(request: Request) -> Plan:
     :raises HowdahError: see :mod:`howdah.errors`.
     """
     with _session(request, lock="none") as session:
-        made, _ = _plan(session, inspection.inspect(session.snapshots, session.known))
+        made, _ = _plan(session, _inspect(session))
         pending = tuple(p.identity for p in made.tables if _must_load(session, p, _waiting(session)))
         unverified = (
             any(entry.verified_at is None for entry in session.known.loads.values()) or not session.known.exists
@@ -97,10 +97,11 @@ def migrate(request: Request, progress: Progress | None = None) -> Report:
         run.
     """
     with _session(request, lock="exclusive") as session:
-        made, derived = _plan(session, inspection.inspect(session.snapshots, session.known))
+        made, derived = _plan(session, _inspect(session))
         _refuse(session, made)
         waiting = _waiting(session)
-        due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
+        with session.clock.stage("compare"):
+            due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
         unfinished = any(_entry(session, p) is None or not _verified(session, p) for p in made.tables)
         if not due and not made.statements and not unfinished:
             return _report(session, made, "migrate", _last_run(session, made), changed=False)
@@ -116,7 +117,7 @@ def verify(request: Request) -> Report:
     :raises HowdahError: see :mod:`howdah.errors`.
     """
     with _session(request, lock="shared") as session:
-        made, _ = _plan(session, inspection.inspect(session.snapshots, session.known))
+        made, _ = _plan(session, _inspect(session))
         missing = [p for p in made.tables if _entry(session, p) is None]
         if made.statements or missing or not session.known.exists:
             raise VerificationFailed(
@@ -131,7 +132,7 @@ def verify(request: Request) -> Report:
 @contextmanager
 def _session(request: Request, lock: str) -> Iterator[_Session]:
     """Resolve sources, reach the target, lock, freeze the sources; undo all of it afterwards."""
-    started = time.monotonic()
+    clock = Clock()
     if request.jobs < 1:
         raise ConfigurationError("--jobs must be at least 1.")
     application = applications.load(request.application) if request.application else None
@@ -151,17 +152,24 @@ def _session(request: Request, lock: str) -> Iterator[_Session]:
                 ledger.lock(connection, name, shared=lock == "shared")
             known = ledger.read(connection, name)
             with snapshot.workspace(request.work_dir) as folder:
-                snapshot.check_space(files, folder)
-                frozen = tuple(snapshot.take(file, folder) for file in files)
-                yield _Session(request, connection, target, frozen, known, findings, folder, started)
+                with clock.stage("snapshot"):
+                    snapshot.check_space(files, folder)
+                    frozen = tuple(snapshot.take(file, folder) for file in files)
+                yield _Session(request, connection, target, frozen, known, findings, folder, clock)
     except pg.Error as error:
         raise pg.explain(error) from error
 
 
+def _inspect(session: _Session) -> tuple[Inspected, ...]:
+    with session.clock.stage("profile"):
+        return inspection.inspect(session.snapshots, session.known)
+
+
 def _plan(session: _Session, sources: tuple[Inspected, ...]) -> tuple[Plan, Derived | None]:
-    if session.target.application:
-        return inspection.plan_application(session.request.dsn, session.target, sources), None
-    return inspection.plan_derived(session.connection, session.target, sources, session.known)
+    with session.clock.stage("plan"):
+        if session.target.application:
+            return inspection.plan_application(session.request.dsn, session.target, sources), None
+        return inspection.plan_derived(session.connection, session.target, sources, session.known)
 
 
 def _refuse(session: _Session, made: Plan) -> None:
@@ -240,7 +248,8 @@ def _work(
     connection, name = session.connection, session.target.name
     ledger.create(connection)
     ledger.start_run(connection, name, run_id)
-    created = _create(session, made, derived, run_id)
+    with session.clock.stage("create"):
+        created = _create(session, made, derived, run_id)
     # Planned again with the target as it is now, and with what the ledger now says is ours.
     session = replace(session, known=ledger.read(connection, name))
     made, derived = _plan(session, made.sources)
@@ -252,14 +261,16 @@ def _work(
         budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
         progress=progress,
     )
-    loaded, notes = _load(session, made, due, context)
-    if derived:
-        more, remarks = finish.complete(connection, derived, name, run_id)
-        created += more
-        notes += remarks
+    with session.clock.stage("load"):
+        loaded, notes = _load(session, made, due, context)
     stale = [p for p in made.tables if p.identity in loaded or not _verified(session, p)]
-    created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
-    finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
+    with session.clock.stage("finish"):
+        if derived:
+            more, remarks = finish.complete(connection, derived, name, run_id)
+            created += more
+            notes += remarks
+        created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
+        finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
     outcomes = _verify(session, tuple(stale))
     _doubt(session, outcomes)
     for outcome in outcomes:
@@ -398,10 +409,11 @@ def _in_parallel(
 
 def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ...]:
     outcomes = []
-    for item in plans:
-        path, _ = session.paths[item.source]
-        waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
-        outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
+    with session.clock.stage("verify"):
+        for item in plans:
+            path, _ = session.paths[item.source]
+            waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
+            outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
     return tuple(outcomes)
 
 
@@ -464,7 +476,8 @@ def _report(
         verdict=verdict,
         run_id=run_id,
         changed=changed,
-        seconds=time.monotonic() - session.started,
+        seconds=session.clock.total,
+        stages=dict(session.clock.stages),
         application=session.target.name,
         target=session.target.info,
         sources=tuple(SourceReport(s.name, s.path, s.size, s.sha256) for s in made.sources),

@@ -121,6 +121,7 @@ class Report:
     :ivar verdict: ``verified``, ``quarantined`` (all else verified) or ``different``.
     :ivar changed: anything was written to the target.
     :ivar differences: a sample; ``difference_count`` is the whole number.
+    :ivar stages: seconds by stage; see :class:`howdah.clock.Clock`.
     """
 
     verb: str
@@ -136,6 +137,7 @@ class Report:
     differences: tuple[Difference, ...] = ()
     difference_count: int = 0
     created: tuple[str, ...] = field(default=())
+    stages: dict[str, float] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -173,6 +175,7 @@ class Report:
             "run_id": self.run_id,
             "changed": self.changed,
             "seconds": round(self.seconds, 3),
+            "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "howdah_version": __version__,
             "application": self.application,
             "target": {
