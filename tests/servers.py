@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -46,8 +47,7 @@ def container() -> Iterator[str]:
         ) from error
     if not images:
         raise RuntimeError("The PostgreSQL image is not on this host. Run make images, or set HOWDAH_TEST_DSN.")
-    for left in client.containers.list(all=True, filters={"label": LABEL}):
-        left.remove(force=True, v=True)
+    remove_left_over(client)
     newest = max(images, key=lambda image: image.attrs["Created"])
     started = client.containers.run(
         newest.id,
@@ -61,7 +61,7 @@ def container() -> Iterator[str]:
             " -c max_connections=50 -c unix_socket_directories=/tmp"
         ],
         detach=True,
-        labels={LABEL: "server"},
+        labels={LABEL: str(os.getpid())},
         tmpfs={"/tmp": "rw,exec,size=4g,uid=5432,gid=5432"},
         shm_size="256m",
         ports={"5432/tcp": ("127.0.0.1", None)},
@@ -73,6 +73,14 @@ def container() -> Iterator[str]:
         with suppress(NotFound):
             client.containers.get(started.id).remove(force=True, v=True)
         client.close()
+
+
+def remove_left_over(client: Any) -> None:
+    """Remove the containers of processes that were killed; those of a run that is going on stay."""
+    for left in client.containers.list(all=True, filters={"label": LABEL}):
+        if not Path("/proc", left.labels[LABEL]).exists():
+            with suppress(NotFound):
+                left.remove(force=True, v=True)
 
 
 def _conninfo(client: Any, identity: str) -> str:
