@@ -14,6 +14,7 @@ from howdah.findings import Finding
 from howdah.ledger import Ledger
 from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
 from howdah.planning import match_tables, missing_tables, table_plan, unmoved_objects
+from howdah.progress import Event, Progress
 from howdah.report import TargetInfo
 from howdah.snapshot import Snapshot
 
@@ -36,7 +37,7 @@ class Target:
         return self.info.schema
 
 
-def inspect(snapshots: tuple[Snapshot, ...], known: Ledger) -> tuple[Inspected, ...]:
+def inspect(snapshots: tuple[Snapshot, ...], known: Ledger, progress: Progress) -> tuple[Inspected, ...]:
     """Return catalog and profile of every source; the profile of an unchanged one comes from the ledger."""
     result = []
     for snapshot in snapshots:
@@ -45,6 +46,7 @@ def inspect(snapshots: tuple[Snapshot, ...], known: Ledger) -> tuple[Inspected, 
         before = known.sources.get(name)
         kept = profile.from_json(before.profile) if before and before.sha256 == snapshot.sha256 else None
         if kept is None:
+            progress(Event("profile", name))
             with sqlite.open_snapshot(snapshot.path) as connection:
                 kept = profile.measure(connection, catalog)
         result.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -15,10 +15,9 @@ from howdah.errors import QuarantinedRows, VerificationFailed
 from howdah.ledger import Ledger, Load, Quarantined
 from howdah.pg import Connection, Rollback, execute, qualified, quoted
 from howdah.plan import TablePlan
+from howdah.progress import Event, Progress, silent
 from howdah.reading import count, key_of, pick, row_digest, tagged
 from howdah.staging import Stage, stage
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -59,7 +58,7 @@ class Context:
     snapshots: Mapping[str, tuple[Path, str]]
     known: Ledger
     budget: Budget
-    progress: Progress | None = None
+    progress: Progress = silent
 
 
 @dataclass(frozen=True)
@@ -140,9 +139,8 @@ def _load_group(
 def _stage(connection: Connection, plan: TablePlan, number: int, context: Context) -> Stage:
     path, _ = context.snapshots[plan.source]
 
-    def step(done: int) -> None:
-        if context.progress:
-            context.progress(plan.table.name, done, plan.rows)
+    def step(done: int, size: int) -> None:
+        context.progress(Event("load", *plan.identity, done, plan.rows, size))
 
     with open_snapshot(path) as snapshot:
         staged = stage(connection, snapshot, plan, number, step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,12 +22,10 @@ from howdah.ledger import Ledger, Load
 from howdah.load import Budget, Context, Loaded, load_group, settle
 from howdah.merge import Merged
 from howdah.plan import Inspected, Plan, TablePlan
+from howdah.progress import Event, Progress, silent
 from howdah.reading import content_digest
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
 from howdah.verify import Outcome, verify_table
-
-Progress = Callable[[str, int, int], None]
-"""Called with (table, rows done, rows in total) while a table is read."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +62,20 @@ class _Session:
     findings: tuple[Finding, ...]
     folder: Path
     clock: Clock
+    progress: Progress
 
     @property
     def paths(self) -> dict[str, tuple[Path, str]]:
         return {item.source.name: (item.path, item.sha256) for item in self.snapshots}
 
 
-def plan(request: Request) -> Plan:
+def plan(request: Request, progress: Progress = silent) -> Plan:
     """Return what ``migrate`` would do; nothing is changed anywhere.
 
+    :param progress: called with what is being done.
     :raises HowdahError: see :mod:`howdah.errors`.
     """
-    with _session(request, lock="none") as session:
+    with _session(request, progress, lock="none") as session:
         made, _ = _plan(session, _inspect(session))
         pending = tuple(p.identity for p in made.tables if _must_load(session, p, _waiting(session)))
         unverified = (
@@ -89,34 +89,36 @@ def plan(request: Request) -> Plan:
         )
 
 
-def migrate(request: Request, progress: Progress | None = None) -> Report:
+def migrate(request: Request, progress: Progress = silent) -> Report:
     """Move every row, verify it, and return what was done; safe to run again at any time.
 
-    :param progress: called while tables are read.
+    :param progress: called with what is being done.
     :raises HowdahError: see :mod:`howdah.errors`; what was committed before is whole and verified by the next
         run.
     """
-    with _session(request, lock="exclusive") as session:
+    with _session(request, progress, lock="exclusive") as session:
         made, derived = _plan(session, _inspect(session))
         _refuse(session, made)
         waiting = _waiting(session)
+        progress(Event("compare"))
         with session.clock.stage("compare"):
             due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
         unfinished = any(_entry(session, p) is None or not _verified(session, p) for p in made.tables)
         if not due and not made.statements and not unfinished:
             return _report(session, made, "migrate", _last_run(session, made), changed=False)
-        return _work(session, made, derived, due, progress)
+        return _work(session, made, derived, due)
 
 
-def verify(request: Request) -> Report:
+def verify(request: Request, progress: Progress = silent) -> Report:
     """Compare every row of the sources as they are now with the target; no row of it is written.
 
     Where a difference is found, the ledger notes it, and the next ``migrate`` loads that table again.
 
+    :param progress: called with what is being done.
     :raises VerificationFailed: some tables were not migrated yet.
     :raises HowdahError: see :mod:`howdah.errors`.
     """
-    with _session(request, lock="shared") as session:
+    with _session(request, progress, lock="shared") as session:
         made, _ = _plan(session, _inspect(session))
         missing = [p for p in made.tables if _entry(session, p) is None]
         if made.statements or missing or not session.known.exists:
@@ -130,7 +132,7 @@ def verify(request: Request) -> Report:
 
 
 @contextmanager
-def _session(request: Request, lock: str) -> Iterator[_Session]:
+def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Session]:
     """Resolve sources, reach the target, lock, freeze the sources; undo all of it afterwards."""
     clock = Clock()
     if request.jobs < 1:
@@ -154,15 +156,18 @@ def _session(request: Request, lock: str) -> Iterator[_Session]:
             with snapshot.workspace(request.work_dir) as folder:
                 with clock.stage("snapshot"):
                     snapshot.check_space(files, folder)
-                    frozen = tuple(snapshot.take(file, folder) for file in files)
-                yield _Session(request, connection, target, frozen, known, findings, folder, clock)
+                    frozen = []
+                    for file in files:
+                        progress(Event("snapshot", file.name))
+                        frozen.append(snapshot.take(file, folder))
+                yield _Session(request, connection, target, tuple(frozen), known, findings, folder, clock, progress)
     except pg.Error as error:
         raise pg.explain(error) from error
 
 
 def _inspect(session: _Session) -> tuple[Inspected, ...]:
     with session.clock.stage("profile"):
-        return inspection.inspect(session.snapshots, session.known)
+        return inspection.inspect(session.snapshots, session.known, session.progress)
 
 
 def _plan(session: _Session, sources: tuple[Inspected, ...]) -> tuple[Plan, Derived | None]:
@@ -241,13 +246,13 @@ def _work(
     made: Plan,
     derived: Derived | None,
     due: set[tuple[str, str]],
-    progress: Progress | None,
 ) -> Report:
     """Everything that writes."""
     run_id = uuid4()
     connection, name = session.connection, session.target.name
     ledger.create(connection)
     ledger.start_run(connection, name, run_id)
+    session.progress(Event("create"))
     with session.clock.stage("create"):
         created = _create(session, made, derived, run_id)
     # Planned again with the target as it is now, and with what the ledger now says is ours.
@@ -259,12 +264,14 @@ def _work(
         snapshots=session.paths,
         known=session.known,
         budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
-        progress=progress,
+        progress=session.progress,
     )
+    session.progress(Event("load", total=sum(p.rows for p in made.tables if p.identity in due)))
     with session.clock.stage("load"):
         loaded, notes = _load(session, made, due, context)
     stale = [p for p in made.tables if p.identity in loaded or not _verified(session, p)]
-    with session.clock.stage("finish"):
+    session.progress(Event("indexes"))
+    with session.clock.stage("indexes"):
         if derived:
             more, remarks = finish.complete(connection, derived, name, run_id)
             created += more
@@ -409,11 +416,14 @@ def _in_parallel(
 
 def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ...]:
     outcomes = []
+    session.progress(Event("verify", total=sum(item.rows for item in plans)))
     with session.clock.stage("verify"):
         for item in plans:
+            session.progress(Event("verify", *item.identity, 0, item.rows))
             path, _ = session.paths[item.source]
             waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
             outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
+            session.progress(Event("verify", *item.identity, item.rows, item.rows))
     return tuple(outcomes)
 
 

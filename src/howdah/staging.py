@@ -64,12 +64,12 @@ def stage(
     snapshot: sqlite3.Connection,
     plan: TablePlan,
     number: int,
-    step: Callable[[int], None],
+    step: Callable[[int, int], None],
 ) -> Stage:
     """Read a table, cast it, and copy it into a temporary table that vanishes with the transaction.
 
     :param number: makes the names of temporary tables unique within a transaction.
-    :param step: called with the rows done so far.
+    :param step: called with the rows done and the bytes of text and blobs sent so far.
     """
     name, owned = f"pg_temp._howdah_stage_{number}", f"pg_temp._howdah_owned_{number}"
     columns = ", ".join(f"{quoted(column.target)} {column.type.sql}" for column in plan.columns)
@@ -94,9 +94,9 @@ def stage(
             rejects.append(Reject(locator, error.column, error.code, error.reason))
         if sender.full:
             sender.flush()
-            step(done)
+            step(done, sender.sent)
     sender.flush()
-    step(done)
+    step(done, sender.sent)
     content = digest.finish()
     if done > 1000:
         # Temporary tables are invisible to autovacuum; without statistics the joins below would be nested
@@ -122,6 +122,7 @@ class _Sender:
         self._statement = statement
         self._rows: list[list[object]] = []
         self._bytes = 0
+        self.sent = 0
         self.rejects: list[Reject] = []
 
     @property
@@ -135,6 +136,7 @@ class _Sender:
     def flush(self) -> None:
         if self._rows:
             self._send(self._rows)
+        self.sent += self._bytes
         self._rows, self._bytes = [], 0
 
     def _send(self, batch: list[list[object]]) -> None:

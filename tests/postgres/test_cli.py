@@ -50,7 +50,7 @@ def test_the_report_has_the_frame_that_scripts_rely_on(howdah, source, tmp_path)
         "target",
     } <= set(found)
     assert set(found["target"]) == {"database", "server_version", "schema"}
-    assert {"snapshot", "profile", "plan", "create", "load", "finish", "verify"} <= set(found["stages"])
+    assert {"snapshot", "profile", "plan", "create", "load", "indexes", "verify"} <= set(found["stages"])
     assert 0 < sum(found["stages"].values()) <= found["seconds"] + 0.01
     table = found["tables"][0]
     assert {

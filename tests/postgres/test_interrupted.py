@@ -14,6 +14,7 @@ import pytest
 from howdah import ledger
 from howdah.errors import LockHeld
 from howdah.pipeline import Request, migrate, verify
+from howdah.progress import Event
 
 TABLES = 4
 ROWS = 6_000
@@ -76,8 +77,8 @@ def test_what_was_committed_before_a_kill_is_not_loaded_again(database, source):
     class StopError(Exception):
         pass
 
-    def stop(table: str, done: int, total: int) -> None:
-        if table == "t2":
+    def stop(event: Event) -> None:
+        if event.table == "t2":
             raise StopError
 
     with pytest.raises(StopError):
@@ -109,8 +110,8 @@ def test_another_application_may_work_at_the_same_time(database, source):
 
 
 def test_a_dropped_connection_leaves_nothing_half_done(database, source):
-    def cut(table: str, done: int, total: int) -> None:
-        if table == "t1":
+    def cut(event: Event) -> None:
+        if event.table == "t1":
             database.query(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'howdah' AND"
                 " datname = current_database()"
@@ -125,9 +126,9 @@ def test_a_dropped_connection_leaves_nothing_half_done(database, source):
 def test_a_reader_never_sees_half_a_table(database, source):
     seen = set()
 
-    def look(table: str, done: int, total: int) -> None:
-        if done == total:
-            seen.add(database.value(f"SELECT count(*) FROM {table}"))
+    def look(event: Event) -> None:
+        if event.stage == "load" and event.done == event.total and event.table:
+            seen.add(database.value(f"SELECT count(*) FROM {event.table}"))
 
     migrate(Request((source,), database.dsn), look)
     assert seen == {0}

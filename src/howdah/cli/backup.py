@@ -34,7 +34,7 @@ def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
         return
     taken = engine.take(place, kind)
     if as_json:
-        show.as_json(asdict(taken))
+        show.print_json(asdict(taken))
         return
     click.echo(
         f"{stamp} {place.name}: {taken.kind} backup {taken.label}, {show.size(taken.size)},"

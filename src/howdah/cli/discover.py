@@ -30,7 +30,7 @@ def discover(paths: tuple[Path, ...], as_json: bool) -> None:
         except SourceError as error:
             damaged.append(error)
     if as_json:
-        show.as_json(
+        show.print_json(
             {
                 "files": [
                     {

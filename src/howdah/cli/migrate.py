@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from howdah import pipeline
-from howdah.cli import show
-from howdah.cli.options import PATH, request, request_options
+from howdah.cli import progress, show
+from howdah.cli.options import PATH, request, request_options, result_options
 from howdah.report import render_html, write_text
 
 
@@ -27,13 +27,14 @@ from howdah.report import render_html, write_text
     metavar="N",
     help="Stop before more rows than N go to quarantine.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a summary.")
+@result_options
 def migrate(
     jobs: int,
     report: Path | None,
     html: Path | None,
     max_quarantined: int | None,
     as_json: bool,
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Move every row into PostgreSQL and verify it; safe to run again at any time.
@@ -42,8 +43,8 @@ def migrate(
     5 another run works; 6 a source is damaged; 7 the target refuses; 2 usage; 1 anything else.
     """
     wanted = request(**options, jobs=jobs, max_quarantined=max_quarantined)
-    with show.progress(quiet=as_json) as progress:
-        done = pipeline.migrate(wanted, progress)
+    with progress.told(quiet=as_json or quiet) as tell:
+        done = pipeline.migrate(wanted, tell)
     written = []
     if report:
         write_text(report, done.to_json())
@@ -51,8 +52,5 @@ def migrate(
     if html:
         write_text(html, render_html(done))
         written.append(str(html))
-    if as_json:
-        show.as_json(done.to_dict())
-    else:
-        show.summary(done, written)
+    show.result(done, written, as_json=as_json, quiet=quiet)
     sys.exit(done.exit_code)

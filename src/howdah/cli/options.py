@@ -35,6 +35,16 @@ def request_options(command: Command) -> Command:
     return command
 
 
+def result_options(command: Command) -> Command:
+    """Add --json and --quiet."""
+    for decorate in (
+        click.option("--quiet", "-q", is_flag=True, help="Say nothing when all is verified."),
+        click.option("--json", "as_json", is_flag=True, help="Print the report as JSON instead of a summary."),
+    ):
+        command = decorate(command)
+    return command
+
+
 def request(
     sources: tuple[Path, ...], to: str | None, application: Path | None, schema: str | None, **more: Any
 ) -> Request:

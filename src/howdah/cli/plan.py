@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from howdah import pipeline
-from howdah.cli import show
+from howdah.cli import progress, show
 from howdah.cli.options import PATH, request, request_options
 from howdah.errors import ConfigurationError
 from howdah.findings import errors
@@ -25,11 +25,12 @@ from howdah.report import write_text
 @click.option("--report", type=PATH, metavar="FILE", help="Write the plan as JSON.")
 def plan(as_json: bool, report: Path | None, **options: Any) -> None:
     """Show what migrate would do; nothing is changed anywhere."""
-    made = pipeline.plan(request(**options))
+    with progress.told(quiet=as_json) as tell:
+        made = pipeline.plan(request(**options), tell)
     if report:
         write_text(report, json.dumps(made.to_dict(), indent=2, ensure_ascii=False) + "\n")
     if as_json:
-        show.as_json(made.to_dict())
+        show.print_json(made.to_dict())
     else:
         _print(made, report)
     found = errors(made.findings)

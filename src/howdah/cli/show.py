@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +25,7 @@ def console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else 120, soft_wrap=False)
 
 
-def as_json(value: dict[str, Any]) -> None:
+def print_json(value: dict[str, Any]) -> None:
     """Print JSON and nothing else."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -45,40 +41,6 @@ def size(count: int) -> str:
         value /= 1000
         units.pop(0)
     return f"{count} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
-
-
-@contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """Give a progress callable: a live bar in a terminal, lines in a log, nothing when quiet."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with Progress(
-            TextColumn("{task.description:<28}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        ) as bar:
-            tasks: dict[str, Any] = {}
-
-            def live(table: str, done: int, total: int) -> None:
-                if table not in tasks:
-                    tasks[table] = bar.add_task(table, total=total)
-                bar.update(tasks[table], completed=done, visible=done < total)
-
-            yield live
-    else:
-        said = {"": time.monotonic()}
-
-        def plain(table: str, done: int, total: int) -> None:
-            now = time.monotonic()
-            if now - said[""] > 5:
-                said[""] = now
-                click.echo(f"{table}: {done:,} of {total:,} rows", err=True)
-
-        yield plain
 
 
 def findings(out: Console, found: tuple[Finding, ...]) -> None:
@@ -100,6 +62,14 @@ def findings(out: Console, found: tuple[Finding, ...]) -> None:
                     style="dim",
                 )
             )
+
+
+def result(report: Report, written: list[str], *, as_json: bool, quiet: bool) -> None:
+    """Print a report as it is wanted; a quiet run has something to say only when not all is verified."""
+    if as_json:
+        print_json(report.to_dict())
+    elif not quiet or report.verdict != "verified":
+        summary(report, written)
 
 
 def summary(report: Report, written: list[str]) -> None:
