@@ -37,11 +37,15 @@ class Tenancy(_Strict):
 
 
 class Column(_Strict):
-    """An exception for one source column; what is not said follows from the target."""
+    """An exception for one source column; what is not said follows from the target.
+
+    :ivar truncate: moments finer than the target can hold are cut to it; else their rows go to quarantine.
+    """
 
     target: str | None = None
     cast: str | None = None
     keep: str | None = None
+    truncate: bool = False
     drop: bool = False
 
     @model_validator(mode="after")
@@ -50,7 +54,7 @@ class Column(_Strict):
             raise ValueError(f"unknown cast {self.cast!r}; known are {', '.join(sorted(CASTS))}")
         if self.keep is not None and self.cast != "uuid5":
             raise ValueError("keep needs cast: uuid5")
-        if self.drop and (self.target or self.cast or self.keep):
+        if self.drop and (self.target or self.cast or self.keep or self.truncate):
             raise ValueError("drop stands alone")
         return self
 

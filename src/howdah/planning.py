@@ -139,6 +139,11 @@ def _column(
                 name,
                 profile.numbers,
             )
+    if rule.truncate and found.type.name not in casts.MOMENTS:
+        note("error", "wrong_cast", f"truncate: is for moments, and {found.name} is {found.type.sql}.", name)
+        return None
+    if rule.truncate:
+        options["truncate"] = "yes"
     tenancy = application.tenancy if application else None
     if tenancy and found.name == tenancy.column:
         options["value"] = tenancy.default

@@ -7,19 +7,23 @@ from uuid import UUID
 
 from howdah.casts import binary, boolean, json_, numeric, temporal, text, uuid_
 from howdah.casts.base import Cast, CastError, SqliteValue
+from howdah.casts.clocks import CLOCKS
 from howdah.catalog.model import TargetType
 
 __all__ = ["NAMES", "VERSION", "Cast", "CastError", "SqliteValue", "build", "default_name"]
 
 # Raised whenever a cast gives another result for some value, so that loaded tables are compared anew.
-VERSION = 1
+VERSION = 2
+
+MOMENTS = ("timestamptz", "timestamp", "date")
+"""The types that a moment can be cast to."""
 
 _BY_TYPE = {
     **dict.fromkeys(("text", "varchar", "bpchar", "citext", "name"), "text"),
     **dict.fromkeys(("int2", "int4", "int8"), "integer"),
     **dict.fromkeys(("float4", "float8"), "float"),
     **dict.fromkeys(("json", "jsonb"), "json"),
-    **dict.fromkeys(("timestamptz", "timestamp", "date"), "moment"),
+    **dict.fromkeys(MOMENTS, "moment"),
     "time": "time",
     "numeric": "numeric",
     "bool": "boolean",
@@ -32,7 +36,7 @@ _FITS = {
     "uuid": ("uuid",),
     "uuid5": ("uuid",),
     "uuid_blob": ("uuid",),
-    **dict.fromkeys(("epoch_s", "epoch_ms", "epoch_us", "text_utc"), ("timestamptz", "timestamp", "date")),
+    **dict.fromkeys((*CLOCKS, "text_utc"), MOMENTS),
 }
 
 NAMES = frozenset(_FITS) | {
@@ -64,16 +68,17 @@ def suits(name: str, target: TargetType) -> bool:
 def build(name: str, target: TargetType, options: Mapping[str, str], notes: list[int]) -> Cast:
     """Return the cast of that name to a type.
 
-    :param options: ``namespace`` for ``uuid5``; ``unit`` (``epoch_s``…) for ``moment`` when the profile
-        decided it.
+    :param options: ``namespace`` for ``uuid5``; ``unit`` (a clock) for ``moment`` when the profile decided it;
+        ``truncate`` and ``strict`` for moments, see :func:`howdah.casts.temporal.moment`.
     :param notes: one counter, raised by casts that map values (``uuid5``).
     :raises KeyError: for an unknown name.
     """
     if name == "uuid5":
         return uuid_.mapped(UUID(options["namespace"]), notes)
-    if name in ("moment", "text_utc", *temporal.MICROSECONDS):
-        unit = name if name in temporal.MICROSECONDS else options.get("unit", "")
-        return temporal.moment(target, unit, utc=name == "text_utc")
+    if name in ("moment", "text_utc", *CLOCKS):
+        unit = name if name in CLOCKS else options.get("unit", "")
+        lenient, strict = "truncate" in options, "strict" in options
+        return temporal.moment(target, unit, utc=name == "text_utc", truncate=lenient, strict=strict)
     plain: dict[str, Cast] = {
         "uuid": uuid_.strict,
         "uuid_blob": uuid_.blob,

@@ -12,6 +12,10 @@ from howdah.catalog.model import TargetType
 
 _RANGES = {"int2": 1 << 15, "int4": 1 << 31, "int8": 1 << 63}
 _INTEGER = re.compile(r"[+-]?[0-9]+", re.A)
+# Groups of three: 1,234.50 and 1.234,50 and 1 234 567. Which sign means what is not guessed.
+_GROUPED = re.compile(
+    r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+(?:\.[0-9]*)?|(?:\.[0-9]{3})+,[0-9]*|(?:[ '][0-9]{3})+(?:[.,][0-9]*)?)", re.A
+)
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?", re.A)
 
 
@@ -22,7 +26,7 @@ def integer(target: TargetType) -> Cast:
     def cast(value: SqliteValue) -> str:
         if isinstance(value, str):
             if not _INTEGER.fullmatch(value):
-                raise CastError("not_integer", "The text is no integer.")
+                raise _not_a_number(value, "not_integer", "The text is no integer.")
             # Longer text cannot fit, and int() refuses more than 4,300 digits with an error of its own.
             number = int(value) if len(value) < 100 else bound
         elif isinstance(value, float):
@@ -42,6 +46,12 @@ def integer(target: TargetType) -> Cast:
     return cast
 
 
+def _not_a_number(value: str, code: str, reason: str) -> CastError:
+    if _GROUPED.fullmatch(value):
+        return CastError("thousands_separator", "The text is a number with thousands separators.")
+    return CastError(code, reason)
+
+
 def numeric(target: TargetType) -> Cast:
     """Return the cast to numeric or numeric(p,s), without rounding.
 
@@ -54,7 +64,7 @@ def numeric(target: TargetType) -> Cast:
             raise mismatch(value, "a number")
         if isinstance(value, str):
             if not _DECIMAL.fullmatch(value) or len(value) > 1000:
-                raise CastError("not_numeric", "The text is no plain decimal number.")
+                raise _not_a_number(value, "not_numeric", "The text is no plain decimal number.")
             number = Decimal(value)
         elif isinstance(value, float) and math.isinf(value):
             if target.precision is not None:
@@ -95,7 +105,7 @@ def inexact(target: TargetType) -> Cast:
     def cast(value: SqliteValue) -> str:
         if isinstance(value, str):
             if not _DECIMAL.fullmatch(value):
-                raise CastError("not_numeric", "The text is no plain decimal number.")
+                raise _not_a_number(value, "not_numeric", "The text is no plain decimal number.")
             number = float(value)
             if math.isinf(number):
                 raise CastError("out_of_range", f"The number is beyond the range of {target.sql}.")

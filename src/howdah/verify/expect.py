@@ -7,6 +7,7 @@ import math
 import struct
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 from howdah import encoding
@@ -21,12 +22,25 @@ class UnexpectedError(ValueError):
     """By the rules this value should have gone to quarantine."""
 
 
-_FACTORS = {"epoch_s": 10**6, "epoch_ms": 10**3, "epoch_us": 1}
+# Ticks per second of each clock, and the day it starts.
+_TICKS = {
+    "epoch_s": (1, (1970, 1, 1)),
+    "epoch_ms": (10**3, (1970, 1, 1)),
+    "epoch_us": (10**6, (1970, 1, 1)),
+    "epoch_ns": (10**9, (1970, 1, 1)),
+    "apple_s": (1, (2001, 1, 1)),
+    "apple_ns": (10**9, (2001, 1, 1)),
+    "filetime": (10**7, (1601, 1, 1)),
+    "webkit": (10**6, (1601, 1, 1)),
+}
 _TRUE = ("1", "t", "true", "y", "yes", "on")
 _FALSE = ("0", "f", "false", "n", "no", "off")
 _HEX = "0123456789abcdef"
-# 2000-01-01 in days and microseconds since 1970-01-01.
+# 2000-01-01 in days since 1970-01-01.
 _DAYS_TO_2000 = 10_957
+# Midnight of that day as twice its Julian day, which is 2,451,544.5.
+_JULIAN_2000_TWICE = 4_903_089
+_MILLIS_PER_DAY = 86_400_000
 _MICROS_PER_DAY = 86_400_000_000
 
 
@@ -67,8 +81,10 @@ def _rule(column: ColumnPlan) -> Rule:
     if column.cast == "uuid_blob":
         return lambda value: encoding.uuid(value if isinstance(value, bytes) else _uuid_or_fail(value))
     if kind in ("timestamptz", "timestamp", "date"):
-        unit = column.cast if column.cast in _FACTORS else column.option("unit")
-        return lambda value: _temporal(value, kind, _FACTORS.get(unit, 0))
+        clock = column.option("unit") or (column.cast if column.cast in (*_TICKS, "julian") else "")
+        digits = 6 if column.type.precision is None else column.type.precision
+        grain = 10 ** (6 - digits) if column.option("truncate") else 0
+        return lambda value: _temporal(value, kind, clock, grain)
     if column.type.kind == "e":
         return lambda value: _text(value, column)
     rules: dict[str, Rule] = {
@@ -203,8 +219,10 @@ def _days(year: int, month: int, day: int) -> int:
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719_468 - _DAYS_TO_2000
 
 
-def _temporal(value: Any, kind: str, factor: int) -> bytes:
-    micros = _moment(value, factor)
+def _temporal(value: Any, kind: str, clock: str, grain: int) -> bytes:
+    micros = _moment(value, clock, grain)
+    if grain:
+        micros = micros // grain * grain
     if kind == "date":
         if micros % _MICROS_PER_DAY:
             raise UnexpectedError
@@ -212,25 +230,36 @@ def _temporal(value: Any, kind: str, factor: int) -> bytes:
     return encoding.moment(micros, zoned=kind == "timestamptz")
 
 
-def _moment(value: Any, factor: int) -> int:
-    """Return microseconds since 2000-01-01, UTC where a zone is given."""
+def _moment(value: Any, clock: str, grain: int) -> int:
+    """Return microseconds since 2000-01-01, UTC where a zone is given.
+
+    :param grain: not 0: what is finer than a microsecond is cut.
+    """
     if isinstance(value, bytes):
         raise UnexpectedError
     number = str(value)
-    if not isinstance(value, str) or (factor and number.lstrip("-").replace(".", "", 1).isdecimal()):
-        if not factor:
+    if not isinstance(value, str) or (clock and number.lstrip("-").replace(".", "", 1).isdecimal()):
+        if not clock:
             raise UnexpectedError
-        numerator, denominator = Decimal(number).as_integer_ratio()
-        micros, rest = divmod(numerator * factor, denominator)
-        if rest:
-            raise UnexpectedError
-        return micros - _DAYS_TO_2000 * _MICROS_PER_DAY
+        return _counted(Fraction(number), clock, grain)
     try:
         days = _days(int(number[0:4]), int(number[5:7]), int(number[8:10]))
-        clock, zone = _split_zone(number[11:])
-        return days * _MICROS_PER_DAY + (_clock(clock) if clock else 0) - zone
+        time, zone = _split_zone(number[11:])
+        return days * _MICROS_PER_DAY + (_clock(time, cut=bool(grain)) if time else 0) - zone
     except ValueError:
         raise UnexpectedError from None
+
+
+def _counted(number: Fraction, clock: str, grain: int) -> int:
+    """Return microseconds since 2000-01-01 of what a clock shows."""
+    if clock == "julian":
+        millis = (number - Fraction(_JULIAN_2000_TWICE, 2)) * _MILLIS_PER_DAY
+        return math.floor(millis + Fraction(1, 2)) * 1000
+    ticks, start = _TICKS[clock]
+    micros = number * 1_000_000 / ticks + _days(*start) * _MICROS_PER_DAY
+    if micros.denominator != 1 and not grain:
+        raise UnexpectedError
+    return math.floor(micros)
 
 
 def _split_zone(text: str) -> tuple[str, int]:
@@ -246,13 +275,13 @@ def _split_zone(text: str) -> tuple[str, int]:
     return text, 0
 
 
-def _clock(text: Any) -> int:
-    """Return microseconds since midnight."""
+def _clock(text: Any, cut: bool = False) -> int:
+    """Return microseconds since midnight; a comma may stand for the point."""
     if not isinstance(text, str):
         raise UnexpectedError
     hours, minutes, *rest = text.split(":")
-    whole, _, fraction = (rest[0] if rest else "0").partition(".")
-    if len(fraction.rstrip("0")) > 6:
+    whole, _, fraction = (rest[0] if rest else "0").replace(",", ".").partition(".")
+    if len(fraction.rstrip("0")) > 6 and not cut:
         raise UnexpectedError
     seconds = (int(hours) * 60 + int(minutes)) * 60 + int(whole)
-    return seconds * 1_000_000 + int(fraction.rstrip("0").ljust(6, "0") or 0)
+    return seconds * 1_000_000 + int(fraction[:6].ljust(6, "0"))

@@ -236,7 +236,12 @@ def test_plain_json_takes_what_only_jsonb_refuses():
 @pytest.mark.parametrize(
     ("value", "target", "reason"),
     [
-        ("1,234.50", typemap.NUMERIC, "not_numeric"),
+        ("1,234.50", typemap.NUMERIC, "thousands_separator"),
+        ("1.234,50", typemap.NUMERIC, "thousands_separator"),
+        ("1.234.567,5", typemap.DOUBLE, "thousands_separator"),
+        ("12,34.50", typemap.DOUBLE, "not_numeric"),
+        ("1,234", typemap.BIGINT, "thousands_separator"),
+        ("1 234 567", typemap.BIGINT, "thousands_separator"),
         ("", typemap.BIGINT, "not_integer"),
         ("1_000", typemap.BIGINT, "not_integer"),
         ("٣", typemap.BIGINT, "not_integer"),
