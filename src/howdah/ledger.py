@@ -15,7 +15,7 @@ from howdah import __version__, pg
 from howdah.errors import LockHeld, TargetRefused
 from howdah.pg import Connection
 
-VERSION = 1
+VERSION = 2
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS howdah;
@@ -34,8 +34,9 @@ COMMENT ON TABLE howdah.object IS 'What howdah itself created, without an applic
 CREATE TABLE howdah.source (
   application text NOT NULL, source text NOT NULL, path text NOT NULL, size bigint NOT NULL,
   sha256 text NOT NULL, profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run,
-  PRIMARY KEY (application, source)
+  definition json, PRIMARY KEY (application, source)
 );
+COMMENT ON COLUMN howdah.source.definition IS 'Its schema and casts, by which it can be exported again';
 CREATE TABLE howdah.load (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, target_schema text NOT NULL,
   target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_sha256 text NOT NULL,
@@ -63,6 +64,14 @@ CREATE TABLE howdah.quarantine (
 );
 COMMENT ON TABLE howdah.quarantine IS 'Whole source rows that did not fit, each with the reason';
 """
+
+# What makes a ledger of the next version out of one of this version.
+_UPGRADES = {
+    1: """
+ALTER TABLE howdah.source ADD COLUMN definition json;
+COMMENT ON COLUMN howdah.source.definition IS 'Its schema and casts, by which it can be exported again';
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -92,10 +101,14 @@ class Load:
 
 @dataclass(frozen=True)
 class KnownSource:
-    """A source as it was at its last load."""
+    """A source as it was at its last load.
+
+    :ivar described: its schema and casts are kept too.
+    """
 
     sha256: str
     profile: dict[str, Any]
+    described: bool
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,10 @@ class Ledger:
     sources: dict[str, KnownSource]
     objects: frozenset[tuple[str, str, str]]
     """(schema, kind, name) of what howdah created."""
+
+    def describes(self, source: str) -> bool:
+        """Return whether schema and casts of a source are kept."""
+        return source in self.sources and self.sources[source].described
 
     def tables_made(self, schema: str) -> frozenset[str]:
         """Return names of the tables and indexes that howdah created in a schema."""
@@ -174,13 +191,7 @@ def read(connection: Connection, application: str) -> Ledger:
                 "Rename it: that name is howdah's.",
             )
         return Ledger(application, False, {}, {}, frozenset())
-    version = connection.execute("SELECT version FROM howdah.version").fetchone()
-    if version != (VERSION,):
-        raise TargetRefused(
-            f"The ledger in the target has version {version and version[0]}, and this howdah {__version__}"
-            f" knows {VERSION}.",
-            "Use the version of howdah that made it.",
-        )
+    version = _version(connection)
     loads = {
         (source, table): Load(*rest)
         for source, table, *rest in connection.execute(
@@ -192,9 +203,12 @@ def read(connection: Connection, application: str) -> Ledger:
         )
     }
     sources = {
-        name: KnownSource(digest, profile)
-        for name, digest, profile in connection.execute(
-            "SELECT source, sha256, profile FROM howdah.source WHERE application = %s", [application]
+        name: KnownSource(digest, profile, described)
+        for name, digest, profile, described in pg.execute(
+            connection,
+            f"""SELECT source, sha256, profile, {"definition IS NOT NULL" if version > 1 else "false"}
+                FROM howdah.source WHERE application = %s""",
+            [application],
         )
     }
     objects = connection.execute(
@@ -203,8 +217,18 @@ def read(connection: Connection, application: str) -> Ledger:
     return Ledger(application, True, loads, sources, frozenset((a, b, c) for a, b, c in objects))
 
 
+def _version(connection: Connection) -> int:
+    row = connection.execute("SELECT version FROM howdah.version").fetchone()
+    if row is None or not 1 <= row[0] <= VERSION:
+        raise TargetRefused(
+            f"The ledger in the target has version {row and row[0]}, and this howdah {__version__} knows {VERSION}.",
+            "Use the version of howdah that made it.",
+        )
+    return int(row[0])
+
+
 def create(connection: Connection) -> None:
-    """Make the ledger's tables, if they are not there.
+    """Make the ledger's tables, if they are not there; bring older ones up to date.
 
     :raises TargetRefused: no right to create a schema (from the driver's error, by the caller).
     """
@@ -215,6 +239,10 @@ def create(connection: Connection) -> None:
         if row and row[0]:
             connection.execute(_TABLES)
             connection.execute("INSERT INTO howdah.version VALUES (%s)", [VERSION])
+            return
+        for version in range(_version(connection), VERSION):
+            pg.execute(connection, _UPGRADES[version])
+            connection.execute("UPDATE howdah.version SET version = %s", [version + 1])
 
 
 def start_run(connection: Connection, application: str, run_id: UUID) -> None:
@@ -242,15 +270,16 @@ def record_source(
     size: int,
     digest: str,
     profile: Any,
+    definition: str,
 ) -> None:
     """Record what a source was when all its tables were loaded from it."""
     connection.execute(
-        """INSERT INTO howdah.source (application, source, path, size, sha256, profile, run_id)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)
+        """INSERT INTO howdah.source (application, source, path, size, sha256, profile, run_id, definition)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
            ON CONFLICT (application, source) DO UPDATE
            SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
-               profile = excluded.profile, run_id = excluded.run_id""",
-        [application, name, _storable(path), size, digest, json.dumps(profile), run_id],
+               profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition""",
+        [application, name, _storable(path), size, digest, json.dumps(profile), run_id, definition],
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from howdah import application as applications
-from howdah import checks, create, discover, finish, inspection, ledger, pg, profile, snapshot
+from howdah import checks, create, definition, discover, finish, inspection, ledger, pg, profile, snapshot
 from howdah.catalog.sqlite import open_snapshot
 from howdah.clock import Clock
 from howdah.ddl import Derived
@@ -104,6 +104,7 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
         with session.clock.stage("compare"):
             due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
         unfinished = any(_entry(session, p) is None or not _verified(session, p) for p in made.tables)
+        unfinished |= any(not session.known.describes(source.name) for source in made.sources)
         if not due and not made.statements and not unfinished:
             return _report(session, made, "migrate", _last_run(session, made), changed=False)
         return _work(session, made, derived, due)
@@ -278,12 +279,7 @@ def _work(
             notes += remarks
         created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
         finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
-    outcomes = _verify(session, tuple(stale))
-    _doubt(session, outcomes)
-    for outcome in outcomes:
-        if not outcome.count:
-            ledger.mark_verified(connection, name, *outcome.plan.identity, outcome.digest, outcome.chunks)
-    _conserve(session, made)
+    # Before anything counts as verified: a run that is killed here is finished by the next one.
     for source in made.sources:
         ledger.record_source(
             connection,
@@ -294,7 +290,14 @@ def _work(
             source.size,
             source.sha256,
             profile.to_json(source.profile),
+            definition.to_json(definition.define(source, made.tables, made.skipped)),
         )
+    outcomes = _verify(session, tuple(stale))
+    _doubt(session, outcomes)
+    for outcome in outcomes:
+        if not outcome.count:
+            ledger.mark_verified(connection, name, *outcome.plan.identity, outcome.digest, outcome.chunks)
+    _conserve(session, made)
     changed = bool(created) or any(item.effective for item in loaded.values())
     report = _report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)
     ledger.finish_run(connection, run_id, report.verdict, report.to_dict())
@@ -512,7 +515,7 @@ def _table_report(plan: TablePlan, entry: Load | None, item: Loaded | None) -> T
         deleted=item.merged.deleted if item else 0,
         changed=item.effective if item else False,
         seconds=item.seconds if item else 0.0,
-        columns=tuple((c.source, c.target, c.type.sql) for c in plan.columns),
+        columns=tuple((c.source, c.target, c.type.sql, c.lossless) for c in plan.columns),
     )
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from howdah import casts
+from howdah import casts, reverse
 from howdah.catalog.model import SourceCatalog, SourceTable, TargetTable, TargetType
 from howdah.findings import Finding
 from howdah.profile import Profile
 from howdah.report import TargetInfo
+from howdah.reverse import Stored, Way
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class ColumnPlan:
     :ivar source: source column, or empty for a constant.
     :ivar required: the target column is NOT NULL.
     :ivar options: what the cast needs besides the type, as sorted pairs (``namespace``, ``unit``, ``value``).
+    :ivar stored: what is known of the source's values; ``None`` for a constant and for a copy of another's.
     """
 
     source: str
@@ -46,10 +48,21 @@ class ColumnPlan:
     cast: str
     required: bool = False
     options: tuple[tuple[str, str], ...] = ()
+    stored: Stored | None = None
 
     def option(self, name: str) -> str:
         """Return an option, or the empty text."""
         return dict(self.options).get(name, "")
+
+    @property
+    def back(self) -> Way | None:
+        """Return how the values go back to SQLite; ``None`` where no source column gets them."""
+        return reverse.way(self.cast, self.type, dict(self.options), self.stored) if self.stored else None
+
+    @property
+    def lossless(self) -> bool:
+        """Return whether every value would come back as it was; see :mod:`howdah.reverse`."""
+        return self.back is not None and self.back.lossless
 
 
 @dataclass(frozen=True)
@@ -161,7 +174,13 @@ class Plan:
                         "pending": table.identity in self.pending_tables,
                         "key": list(table.key),
                         "columns": [
-                            {"source": c.source, "target": c.target, "type": c.type.sql, "cast": c.cast}
+                            {
+                                "source": c.source,
+                                "target": c.target,
+                                "type": c.type.sql,
+                                "cast": c.cast,
+                                "lossless": c.lossless,
+                            }
                             for c in table.columns
                         ],
                     }

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from howdah import casts, identifiers
 from howdah.application import Application, Column, Table
-from howdah.catalog.model import SourceTable, TargetCatalog, TargetColumn, TargetTable
+from howdah.catalog.affinity import affinity
+from howdah.catalog.model import SourceColumn, SourceTable, TargetCatalog, TargetColumn, TargetTable
 from howdah.findings import Finding
 from howdah.plan import ColumnPlan, Inspected, SkippedTable, TablePlan
 from howdah.profile import ColumnProfile
+from howdah.reverse import Stored
 
 
 def table_plan(
@@ -57,7 +60,7 @@ def table_plan(
             continue
         planned = _column(column.name, found, rule, application, profile.column(column.name), note)
         if planned is not None:
-            columns.append(planned)
+            columns.append(replace(planned, stored=_stored(column, table.strict, profile.column(column.name))))
         if planned is not None and rule.keep:
             columns += _kept(column.name, target, rule.keep, note)
     columns += _tenancy(target, columns, application)
@@ -73,6 +76,18 @@ def table_plan(
             rows=profile.rows,
         ),
         findings,
+    )
+
+
+def _stored(column: SourceColumn, strict: bool, profile: ColumnProfile) -> Stored:
+    counts = {"integer": profile.integers, "real": profile.reals, "text": profile.texts, "blob": profile.blobs}
+    return Stored(
+        affinity=affinity(column.declared, strict),
+        classes=frozenset(storage for storage, count in counts.items() if count),
+        nulls=bool(profile.nulls),
+        smallest=profile.smallest,
+        # Of the spellings of a type, the profile knows that of days.
+        canonical=profile.days == profile.texts,
     )
 
 

@@ -49,7 +49,8 @@ class TableReport:
 
     :ivar changed: rows of this table were inserted, updated, deleted or quarantined anew in this run.
     :ivar skipped: explicitly not moved (``skip: true``).
-    :ivar columns: source column (empty for a constant), target column, PostgreSQL type.
+    :ivar columns: source column (empty for a constant), target column, PostgreSQL type, and whether its values
+        would come back to SQLite exactly as they were.
     """
 
     source: str
@@ -64,7 +65,7 @@ class TableReport:
     skipped: bool = False
     changed: bool = False
     seconds: float = 0.0
-    columns: tuple[tuple[str, str, str], ...] = ()
+    columns: tuple[tuple[str, str, str, bool], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as JSON-ready values; docs/operator-guide.md describes them."""
@@ -81,7 +82,9 @@ class TableReport:
             "skipped": self.skipped,
             "changed": self.changed,
             "seconds": round(self.seconds, 3),
-            "columns": [{"source": s, "target": t, "type": kind} for s, t, kind in self.columns],
+            "columns": [
+                {"source": s, "target": t, "type": kind, "lossless": lossless} for s, t, kind, lossless in self.columns
+            ],
         }
 
 

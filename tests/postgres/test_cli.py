@@ -65,8 +65,8 @@ def test_the_report_has_the_frame_that_scripts_rely_on(howdah, source, tmp_path)
         "columns",
     } <= set(table)
     assert table["columns"] == [
-        {"source": "id", "target": "id", "type": "bigint"},
-        {"source": "n", "target": "n", "type": "bigint"},
+        {"source": "id", "target": "id", "type": "bigint", "lossless": True},
+        {"source": "n", "target": "n", "type": "bigint", "lossless": True},
     ]
 
 

@@ -65,6 +65,7 @@ class SourceTable:
         shadow it.
     :ivar rowid_alias: the INTEGER PRIMARY KEY column, or empty.
     :ivar sequence: high-water mark of AUTOINCREMENT, or ``None``.
+    :ivar strict: a STRICT table.
     """
 
     name: str
@@ -78,6 +79,7 @@ class SourceTable:
     indexes: tuple[SourceIndex, ...] = ()
     foreign_keys: tuple[SourceForeignKey, ...] = ()
     sql: str = ""
+    strict: bool = False
 
     def column(self, name: str) -> SourceColumn:
         """Return the column of that name, compared like SQLite does (ASCII case folded)."""
@@ -96,10 +98,15 @@ class SourceObject:
 
 @dataclass(frozen=True)
 class SourceCatalog:
-    """Everything in one SQLite file."""
+    """Everything in one SQLite file.
+
+    :ivar user_version: a number that the application keeps in the file's header, as is ``application_id``.
+    """
 
     tables: tuple[SourceTable, ...]
     objects: tuple[SourceObject, ...] = ()
+    user_version: int = 0
+    application_id: int = 0
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,9 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
     ).fetchall()
     sql_of = {(kind, name): text for kind, name, _, text in master}
     kinds = {
-        str(row[1]): (str(row[2]), bool(row[4])) for row in connection.execute("PRAGMA table_list") if row[0] == "main"
+        str(row[1]): (str(row[2]), bool(row[4]), bool(row[5]))
+        for row in connection.execute("PRAGMA table_list")
+        if row[0] == "main"
     }
     sequences = _sequences(connection, sql_of)
     tables: list[SourceTable] = []
@@ -73,13 +75,18 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
         if name.startswith("sqlite_"):
             continue
         if kind == "table" and kinds[name][0] == "table":
-            tables.append(_table(connection, name, text, kinds[name][1], sequences.get(name), sql_of))
+            tables.append(_table(connection, name, text, *kinds[name][1:], sequences.get(name), sql_of))
         elif kind == "table" and kinds[name][0] == "virtual":
             objects.append(SourceObject("virtual table", name, name, text))
         elif kind in ("view", "trigger"):
             objects.append(SourceObject(kind, name, table, text))
         # Shadow tables belong to a virtual table, which is reported; indexes are read with their table.
-    return SourceCatalog(tables=_with_parent_keys(tables), objects=tuple(objects))
+    return SourceCatalog(
+        tables=_with_parent_keys(tables),
+        objects=tuple(objects),
+        user_version=int(connection.execute("PRAGMA user_version").fetchone()[0]),
+        application_id=int(connection.execute("PRAGMA application_id").fetchone()[0]),
+    )
 
 
 def _sequences(connection: sqlite3.Connection, sql_of: dict[tuple[str, str], str]) -> dict[str, int]:
@@ -94,6 +101,7 @@ def _table(
     name: str,
     text: str,
     without_rowid: bool,
+    strict: bool,
     sequence: int | None,
     sql_of: dict[tuple[str, str], str],
 ) -> SourceTable:
@@ -124,6 +132,7 @@ def _table(
         indexes=indexes,
         foreign_keys=_foreign_keys(connection, name),
         sql=text,
+        strict=strict,
     )
 
 
