@@ -82,7 +82,6 @@ plan:
   type: dict
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +91,7 @@ try:
     from howdah import pipeline
     from howdah.errors import HowdahError
     from howdah.fingerprint import fingerprint
-    from howdah.metrics import write as write_whole
-    from howdah.report import render_html
+    from howdah.report import render_html, write_text
 
     HOWDAH_MISSING = ""
 except ImportError as error:
@@ -115,9 +113,9 @@ def request(wanted: dict[str, Any]) -> Any:
 def keep(report: Any, wanted: dict[str, Any]) -> None:
     """Write the report where it is wanted."""
     if wanted["report"]:
-        write_whole(Path(wanted["report"]), json.dumps(report.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_text(Path(wanted["report"]), report.to_json())
     if wanted["html"]:
-        write_whole(Path(wanted["html"]), render_html(report))
+        write_text(Path(wanted["html"]), render_html(report))
 
 
 def run(module: AnsibleModule) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+
+from howdah import files
 
 
 def render(values: Mapping[str, tuple[str, float]], labels: Mapping[str, str]) -> str:
@@ -44,12 +44,5 @@ def read(path: Path) -> dict[str, float]:
 def write(path: Path, text: str) -> None:
     """Replace a metrics file in one step, readable by the collector."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), 0o644)
-            stream.write(text)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with files.whole(path) as stream:
+        stream.write(text)

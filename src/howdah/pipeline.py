@@ -11,7 +11,8 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from howdah import application as applications
-from howdah import checks, create, definition, discover, finish, inspection, ledger, pg, profile, snapshot
+from howdah import checks, create, definition, discover, finish, inspection, ledger, pg, profile, quarantine, snapshot
+from howdah.application import Application
 from howdah.catalog.sqlite import open_snapshot
 from howdah.clock import Clock
 from howdah.ddl import Derived
@@ -38,6 +39,7 @@ class Request:
     :ivar schema: target schema; ``None`` means the application's, or ``public``.
     :ivar jobs: tables loaded at the same time, at least 1.
     :ivar max_quarantined: stop before more rows than this go to quarantine; ``None`` means no limit.
+    :ivar retry: load tables with rows in quarantine again, whether or not anything changed.
     :ivar work_dir: folder for the snapshots, or ``None`` for a private temporary one.
     """
 
@@ -47,6 +49,7 @@ class Request:
     schema: str | None = None
     jobs: int = 1
     max_quarantined: int | None = None
+    retry: bool = False
     work_dir: Path | None = None
 
 
@@ -103,6 +106,8 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
         progress(Event("compare"))
         with session.clock.stage("compare"):
             due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
+        if request.retry:
+            due |= {p.identity for p in made.tables if p.identity in waiting}
         unfinished = any(_entry(session, p) is None or not _verified(session, p) for p in made.tables)
         unfinished |= any(not session.known.describes(source.name) for source in made.sources)
         if not due and not made.statements and not unfinished:
@@ -132,24 +137,39 @@ def verify(request: Request, progress: Progress = silent) -> Report:
         return _report(session, made, "verify", _last_run(session, made), changed=False, outcomes=outcomes)
 
 
+def ledger_name(request: Request) -> str:
+    """Return what the ledger and the lock call the migration that a request asks for.
+
+    :raises ConfigurationError: the application folder is missing or wrong.
+    """
+    return _destination(request)[2]
+
+
+def _destination(request: Request) -> tuple[Application | None, str, str]:
+    """Return the application, the target schema, and the name of this migration."""
+    application = applications.load(request.application) if request.application else None
+    if application is None:
+        schema = request.schema or "public"
+        return None, schema, f"schema {schema}"
+    if request.schema and request.schema != application.schema_:
+        # Two schemas of one application are two migrations, each with its own ledger and lock.
+        return application, request.schema, f"{application.name} in {request.schema}"
+    return application, application.schema_, application.name
+
+
 @contextmanager
 def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Session]:
     """Resolve sources, reach the target, lock, freeze the sources; undo all of it afterwards."""
     clock = Clock()
     if request.jobs < 1:
         raise ConfigurationError("--jobs must be at least 1.")
-    application = applications.load(request.application) if request.application else None
+    application, schema, name = _destination(request)
     files, findings = discover.resolve(request.sources, application)
-    schema = request.schema or (application.schema_ if application else "public")
     if schema == "howdah" or schema.startswith("pg_"):
         raise ConfigurationError(f"Schema {schema} is reserved.", "Choose another --schema.")
     try:
         with pg.connect(request.dsn) as connection:
             info = pg.check_server(connection, schema)
-            # Two schemas of one application are two migrations, each with its own ledger and lock.
-            name = application.name if application else f"schema {schema}"
-            if application and schema != application.schema_:
-                name = f"{application.name} in {schema}"
             target = Target(info, name, application, request.application)
             if lock != "none":
                 ledger.lock(connection, name, shared=lock == "shared")
@@ -476,6 +496,8 @@ def _report(
     created: tuple[str, ...] = (),
 ) -> Report:
     known = ledger.read(session.connection, session.target.name)
+    waiting = quarantine.groups(session.connection, quarantine.Selection(session.target.name))
+    identities = {p.identity for p in made.tables}
     tables = [_table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
     tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
     differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
@@ -491,6 +513,7 @@ def _report(
         changed=changed,
         seconds=session.clock.total,
         stages=dict(session.clock.stages),
+        quarantine=tuple(group for group in waiting if (group.source, group.table) in identities),
         application=session.target.name,
         target=session.target.info,
         sources=tuple(SourceReport(s.name, s.path, s.size, s.sha256) for s in made.sources),

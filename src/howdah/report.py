@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import jinja2
 
-from howdah import __version__
+from howdah import __version__, files
 from howdah.findings import Finding
 
 Verdict = Literal["verified", "quarantined", "different"]
@@ -118,12 +118,32 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class QuarantineGroup:
+    """Rows of one column that wait in quarantine for one reason.
+
+    :ivar application: as the ledger calls it.
+    :ivar column: source column, or several separated by commas.
+    :ivar code: machine word for the reason.
+    :ivar reason: one sentence; it names no value. Where rows differ in it, that of one of them.
+    """
+
+    application: str
+    source: str
+    table: str
+    column: str
+    code: str
+    reason: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of ``migrate`` or ``verify``.
 
     :ivar verdict: ``verified``, ``quarantined`` (all else verified) or ``different``.
     :ivar changed: anything was written to the target.
     :ivar differences: a sample; ``difference_count`` is the whole number.
+    :ivar quarantine: why rows wait in quarantine, counted.
     :ivar stages: seconds by stage; see :class:`howdah.clock.Clock`.
     """
 
@@ -140,6 +160,7 @@ class Report:
     differences: tuple[Difference, ...] = ()
     difference_count: int = 0
     created: tuple[str, ...] = field(default=())
+    quarantine: tuple[QuarantineGroup, ...] = ()
     stages: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -188,6 +209,7 @@ class Report:
             },
             "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
             "tables": [table.to_dict() for table in self.tables],
+            "quarantine": [asdict(group) for group in self.quarantine],
             "findings": [finding.to_dict() for finding in self.findings],
             "differences": [difference.to_dict() for difference in self.differences],
             "difference_count": self.difference_count,
@@ -215,11 +237,10 @@ def render_html(report: Report) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a report whole or not at all: beside the file, then renamed over it.
+    """Write a report whole or not at all.
 
     A reader (a monitoring job, an Ansible task) never sees half a report.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with files.whole(path) as stream:
+        stream.write(text)

@@ -9,9 +9,10 @@ import os
 import re
 import secrets
 import stringprep
-import tempfile
 import unicodedata
 from pathlib import Path
+
+from howdah import files
 
 ITERATIONS = 4096
 _VERIFIER = re.compile(
@@ -51,17 +52,8 @@ def verifier_matches(verifier: str, password: str) -> bool:
 
 def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Write a file that appears whole, with its mode, or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with files.whole(path, mode=mode) as stream:
+        stream.write(text)
 
 
 def _b64(raw: bytes) -> str:

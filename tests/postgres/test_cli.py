@@ -82,7 +82,7 @@ def test_quarantine_ends_with_3_and_tells_where_to_look(howdah, make_source):
     result = howdah("migrate", source)
     assert result.exit_code == 3
     assert "QUARANTINED  2 rows in 1 table verified; 1 row waits in quarantine." in result.stdout
-    assert "howdah.quarantine" in result.stdout
+    assert "next: howdah quarantine list\n" in result.stdout
 
 
 def test_a_difference_ends_with_4(howdah, source, database):

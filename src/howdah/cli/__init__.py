@@ -13,6 +13,7 @@ from howdah.cli.backup import backup
 from howdah.cli.discover import discover
 from howdah.cli.migrate import migrate
 from howdah.cli.plan import plan
+from howdah.cli.quarantine import group as quarantine
 from howdah.cli.status import status
 from howdah.cli.verify import verify
 from howdah.errors import HowdahError
@@ -54,5 +55,5 @@ def main(debug: bool) -> None:
     """Move SQLite databases into PostgreSQL, every row accounted for and verified."""
 
 
-for verb in (discover, plan, migrate, verify, backup, status):
+for verb in (discover, plan, migrate, verify, quarantine, backup, status):
     main.add_command(verb)

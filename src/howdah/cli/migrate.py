@@ -10,7 +10,7 @@ import click
 
 from howdah import pipeline
 from howdah.cli import progress, show
-from howdah.cli.options import PATH, request, request_options, result_options
+from howdah.cli.options import PATH, request, request_options, result_options, typed
 from howdah.report import render_html, write_text
 
 
@@ -52,5 +52,5 @@ def migrate(
     if html:
         write_text(html, render_html(done))
         written.append(str(html))
-    show.result(done, written, as_json=as_json, quiet=quiet)
+    show.result(done, written, typed(**options), as_json=as_json, quiet=quiet)
     sys.exit(done.exit_code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 
 
+def target_option(command: Command) -> Command:
+    """Add --to."""
+    return click.option(
+        "--to", metavar="DSN", help="Target; also HOWDAH_DSN, PGHOST…, PGSERVICE. Never with a password."
+    )(command)
+
+
 def request_options(command: Command) -> Command:
     """Add SOURCE…, --to, --application and --schema."""
     for decorate in (
@@ -28,7 +36,7 @@ def request_options(command: Command) -> Command:
             metavar="DIR",
             help="Application folder; without it the schema is derived.",
         ),
-        click.option("--to", metavar="DSN", help="Target; also HOWDAH_DSN, PGHOST…, PGSERVICE. Never with a password."),
+        target_option,
         click.argument("sources", nargs=-1, required=True, type=PATH, metavar="SOURCE..."),
     ):
         command = decorate(command)
@@ -50,6 +58,23 @@ def request(
 ) -> Request:
     """Return the request that the options describe.
 
+    :raises ConfigurationError: as :func:`dsn`.
+    """
+    return Request(sources=sources, dsn=dsn(to), application=application, schema=schema, **more)
+
+
+def typed(
+    *, sources: tuple[Path, ...], to: str | None, application: Path | None, schema: str | None, **_: object
+) -> str:
+    """Return the arguments of :func:`request` as a shell takes them, to be put behind a command."""
+    pairs = (("--to", to), ("--application", application), ("--schema", schema))
+    options = [part for name, value in pairs if value is not None for part in (name, str(value))]
+    return shlex.join([*(str(source) for source in sources), *options])
+
+
+def dsn(to: str | None) -> str:
+    """Return the target that --to or the environment names.
+
     :raises ConfigurationError: no target, or a password where every user of the machine can read it.
     """
     if to and pg.has_password(to):
@@ -57,7 +82,7 @@ def request(
             "The connection string on the command line holds a password, which any user of this machine can read.",
             "Put it into HOWDAH_DSN, a PGPASSFILE or a service file.",
         )
-    dsn = to if to is not None else os.environ.get("HOWDAH_DSN", "")
-    if not pg.names_a_target(dsn):
+    found = to if to is not None else os.environ.get("HOWDAH_DSN", "")
+    if not pg.names_a_target(found):
         raise ConfigurationError("No target was given.", "Add --to DSN, or set HOWDAH_DSN, PGHOST or PGSERVICE.")
-    return Request(sources=sources, dsn=dsn, application=application, schema=schema, **more)
+    return found

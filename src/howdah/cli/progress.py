@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ from howdah.progress import Event, Lines, Meter, Progress, Reading, silent, span
 
 # Tables that are loaded at the same time get a bar each, up to this many.
 _SHOWN = 6
+# Seconds; a stage that took less goes without a trace.
+_WORTH_A_LINE = 0.5
 
 
 @contextmanager
@@ -62,6 +65,7 @@ class _Live:
         self._meter = Meter()
         self._lock = threading.Lock()
         self._stage: TaskID | None = None
+        self._began = 0.0
         self._reading: Reading | None = None
         self._tables: dict[tuple[str, str], TaskID] = {}
 
@@ -80,10 +84,19 @@ class _Live:
             self._bars.remove_task(task)
         self._tables.clear()
         if self._stage is not None and self._reading is not None:
-            total = self._reading.total or 1
-            self._bars.update(self._stage, description=self._reading.stage, total=total, completed=total)
-            self._bars.update(self._stage, figures=_rows(self._reading))
+            self._end_stage(self._stage, self._reading, time.monotonic() - self._began)
+        self._began = time.monotonic()
         self._stage = self._bars.add_task(reading.stage, total=None, figures="")
+
+    def _end_stage(self, task: TaskID, reading: Reading, seconds: float) -> None:
+        if seconds < _WORTH_A_LINE:
+            self._bars.remove_task(task)
+            return
+        rows = f"{reading.total:,} rows in " if reading.total else ""
+        total = reading.total or 1
+        self._bars.update(
+            task, description=reading.stage, total=total, completed=total, figures=f"{rows}{span(seconds)}"
+        )
 
     def _show_stage(self, reading: Reading) -> None:
         assert self._stage is not None  # noqa: S101 - made before it is shown
@@ -109,12 +122,6 @@ class _Live:
                 return
             self._tables[key] = self._bars.add_task(f"  {escape(event.table)}", total=event.total or None, figures="")
         self._bars.update(self._tables[key], completed=event.done, figures=f"{event.done:,} of {event.total:,}")
-
-
-def _rows(reading: Reading) -> str:
-    """Return what a stage did, once it is over."""
-    rows = f"{reading.total:,} rows in " if reading.total else ""
-    return f"{rows}{reading.seconds:,.1f} s"
 
 
 def _short(reading: Reading) -> str:

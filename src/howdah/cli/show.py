@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import Any
 
@@ -12,12 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from howdah.findings import Finding
-from howdah.report import Report
+from howdah.report import QuarantineGroup, Report, TableReport
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _VERDICTS = {"verified": "bold green", "quarantined": "bold yellow", "different": "bold red"}
 # Findings of one kind beyond this many are counted, not listed; the report has them all.
 _LISTED = 8
+# Tables and reasons that a person reads in a terminal.
+_TABLES = 40
+_REASONS = 20
 
 
 def console() -> Console:
@@ -64,50 +68,105 @@ def findings(out: Console, found: tuple[Finding, ...]) -> None:
             )
 
 
-def result(report: Report, written: list[str], *, as_json: bool, quiet: bool) -> None:
-    """Print a report as it is wanted; a quiet run has something to say only when not all is verified."""
+def plural(count: int, one: str, many: str) -> str:
+    """Return a number with its noun.
+
+    >>> plural(1, "row waits", "rows wait"), plural(1200, "row waits", "rows wait")
+    ('1 row waits', '1,200 rows wait')
+    """
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def grid() -> Table:
+    """Return an empty table without lines."""
+    return Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def result(report: Report, written: list[str], again: str, *, as_json: bool, quiet: bool) -> None:
+    """Print a report as it is wanted; a quiet run has something to say only when not all is verified.
+
+    :param again: the arguments that the command was given, as a shell takes them.
+    """
     if as_json:
         print_json(report.to_dict())
     elif not quiet or report.verdict != "verified":
-        summary(report, written)
+        summary(report, written, again)
 
 
-def summary(report: Report, written: list[str]) -> None:
+def summary(report: Report, written: list[str], again: str) -> None:
     """Print what a run did: table by table, the verdict, where the report is, and what to type next."""
     out = console()
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("source", "table", "target"):
-        table.add_column(name, overflow="fold")
-    for name in ("rows", "loaded", "quarantine", "seconds"):
-        table.add_column(name, justify="right")
-    for item in report.tables:
-        waiting = Text(f"{item.quarantined_rows:,}", style="yellow" if item.quarantined_rows else "dim")
-        loaded = Text("skipped", style="dim") if item.skipped else Text(f"{item.loaded_rows:,}")
-        seconds = f"{item.seconds:.1f}" if item.seconds else "–"
-        table.add_row(item.source, item.table, item.target, f"{item.source_rows:,}", loaded, waiting, seconds)
-    out.print(table)
-    out.print()
+    tables(out, report.tables)
+    if report.quarantine:
+        out.print(Text("In quarantine:", style="bold"))
+        reasons(out, report.quarantine)
     findings(out, report.findings)
     for difference in report.differences:
         columns = f" in {', '.join(difference.columns)}" if difference.columns else ""
         out.print(Text(f"    DIFF {difference.target} {difference.key}: {difference.kind}{columns}", style="red"))
     if report.findings or report.differences:
         out.print()
-    where = f"{report.target.database}.{report.target.schema} on PostgreSQL {report.target.server_version}"
+    verdict(out, report, written, again)
+
+
+def tables(out: Console, found: tuple[TableReport, ...]) -> None:
+    """Print what happened to each table; of very many, those with rows in quarantine and the largest."""
+    shown = sorted(found, key=lambda item: (-item.quarantined_rows, -item.source_rows))[:_TABLES]
+    table = grid()
+    for name in ("source", "table", "target"):
+        table.add_column(name, overflow="fold")
+    for name in ("rows", "loaded", "quarantine", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for item in found if len(found) <= _TABLES else shown:
+        waiting = Text(f"{item.quarantined_rows:,}", style="yellow" if item.quarantined_rows else "dim")
+        loaded = Text("skipped", style="dim") if item.skipped else Text(f"{item.loaded_rows:,}")
+        seconds = f"{item.seconds:.1f}" if item.seconds else "–"
+        names = (Text(item.source), Text(item.table), Text(item.target))
+        table.add_row(*names, f"{item.source_rows:,}", loaded, waiting, seconds)
+    out.print(table)
+    if len(found) > _TABLES:
+        rest = len(found) - _TABLES
+        out.print(Text(f"… and {plural(rest, 'smaller table', 'smaller tables')}; --report has them all", style="dim"))
+    out.print()
+
+
+def reasons(out: Console, groups: tuple[QuarantineGroup, ...]) -> None:
+    """Print how many rows wait in quarantine for which reason."""
+    several = len({item.application for item in groups}) > 1
+    table = grid()
+    table.add_column("rows", justify="right", style="yellow", no_wrap=True)
+    for name in ("application", "source", "table", "column")[0 if several else 1 :]:
+        table.add_column(name, overflow="fold")
+    table.add_column("reason", overflow="fold")
+    for item in groups[:_REASONS]:
+        names = (item.application, item.source, item.table, item.column)[0 if several else 1 :]
+        reason = Text.assemble(item.reason, (f" {item.code}", "dim"))
+        table.add_row(f"{item.rows:,}", *(Text(name) for name in names), reason)
+    out.print(table)
+    if len(groups) > _REASONS:
+        out.print(Text(f"… and {plural(len(groups) - _REASONS, 'more reason', 'more reasons')}", style="dim"))
+    out.print()
+
+
+def verdict(out: Console, report: Report, written: list[str], again: str) -> None:
+    """Print how a run ended, where its reports are, and what to type next."""
     out.print(Text.assemble((report.verdict.upper(), _VERDICTS[report.verdict]), f"  {report.sentence}"))
+    where = f"{report.target.database}.{report.target.schema} on PostgreSQL {report.target.server_version}"
     out.print(Text(f"{where}, {report.seconds:.1f} s, run {report.run_id[:8]}", style="dim"))
     for path in written:
         out.print(Text(f"report: {path}"))
-    out.print(Text(f"next: {next_command(report)}"))
+    for word, command in zip(("next:", "then:"), next_commands(report, again), strict=False):
+        # A command is one line, however long: it is there to be copied.
+        out.print(Text(f"{word} {command}"), soft_wrap=True)
 
 
-def next_command(report: Report) -> str:
-    """Return what to type after a run."""
+def next_commands(report: Report, again: str) -> tuple[str, ...]:
+    """Return what to type after a run, at most two commands."""
     if report.verdict == "quarantined":
+        to = shlex.split(again)
+        target = f" --to {shlex.quote(to[to.index('--to') + 1])}" if "--to" in to else ""
         return (
-            "psql -c 'SELECT table_name, column_name, code, reason, source_key FROM howdah.quarantine' "
-            "shows why; correct the source, then run howdah migrate again"
+            f"howdah quarantine list{target}",
+            f"correct the source or application.yml, and howdah quarantine retry {again}",
         )
-    if report.verdict == "different":
-        return "howdah migrate with the same arguments moves what differs"
-    return "howdah verify with the same sources and --to checks every row again, at any time"
+    return (f"howdah migrate {again}" if report.verdict == "different" else f"howdah verify {again}",)

@@ -10,7 +10,7 @@ import click
 
 from howdah import pipeline
 from howdah.cli import progress, show
-from howdah.cli.options import PATH, request, request_options, result_options
+from howdah.cli.options import PATH, request, request_options, result_options, typed
 from howdah.report import write_text
 
 
@@ -24,5 +24,5 @@ def verify(report: Path | None, as_json: bool, quiet: bool, **options: Any) -> N
         done = pipeline.verify(request(**options), tell)
     if report:
         write_text(report, done.to_json())
-    show.result(done, [str(report)] if report else [], as_json=as_json, quiet=quiet)
+    show.result(done, [str(report)] if report else [], typed(**options), as_json=as_json, quiet=quiet)
     sys.exit(done.exit_code)
