@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INVENTORY ?= inventories/local
 INSTANCE ?= local
+ROWS ?= small
 PLAYBOOK := $(BIN)/ansible-playbook -i $(INVENTORY)
 # Kept out of the checkout's way: what Ansible unpacks for itself.
 export ANSIBLE_HOME := $(CURDIR)/.ansible
@@ -11,7 +12,7 @@ export ANSIBLE_HOME := $(CURDIR)/.ansible
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status plan migrate test lint images clean
+.PHONY: help up down status plan migrate test bench lint images clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ images: $(VENV)/complete
 
 test: $(VENV)/complete images ## Run every check on real servers
 	@$(BIN)/pytest
+
+bench: $(VENV)/complete images ## Measure the engine beside its peers: ROWS=small, reference or a number
+	@$(BIN)/python -m tests.bench --rows $(ROWS)
 
 lint: $(VENV)/complete ## Check style and types
 	$(BIN)/ruff format --check .

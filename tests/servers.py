@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,18 @@ from docker.errors import DockerException, NotFound
 LABEL = "io.howdah.tests"
 PASSWORD = "for-tests-only"
 SECONDS = 60
+SETTINGS = {"fsync": "off", "full_page_writes": "off", "max_connections": "50"}
+
+
+@dataclass(frozen=True)
+class Container:
+    """A server that runs in a container.
+
+    :ivar dsn: superuser conninfo without a database name.
+    """
+
+    dsn: str
+    identity: str
 
 
 @contextmanager
@@ -28,16 +41,23 @@ def server() -> Iterator[str]:
     if given:
         yield given
         return
-    with container() as dsn:
-        yield dsn
+    with container() as started:
+        yield started.dsn
 
 
 @contextmanager
-def container() -> Iterator[str]:
-    """Give the conninfo of a throw-away container made from the project's own image.
+def container(
+    settings: Mapping[str, str] = SETTINGS, *, in_memory: bool = True, room: str = "4g"
+) -> Iterator[Container]:
+    """Give a throw-away server made from the project's own image.
 
-    Its data lies in memory. What an earlier run left behind is removed first.
+    What an earlier run left behind is removed first.
+
+    :param settings: of the server, besides those that make it reachable.
+    :param in_memory: its data lies in memory, at most as much as ``room`` says; else in a volume of its own.
     """
+    data = "/tmp/data" if in_memory else "/var/lib/postgresql/data"
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     try:
         client: Any = docker.from_env(timeout=60)
         images = client.images.list(filters={"label": "io.howdah.image=postgres"})
@@ -54,21 +74,20 @@ def container() -> Iterator[str]:
         # Loopback only, and gone with the test: a password that is no secret is enough.
         entrypoint=["/bin/sh", "-c"],
         command=[
-            f"echo {PASSWORD} > /tmp/password && initdb --pgdata=/tmp/data --username=postgres --pwfile=/tmp/password"
+            f"echo {PASSWORD} > /tmp/password && initdb --pgdata={data} --username=postgres --pwfile=/tmp/password"
             " --auth=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --no-sync >/dev/null"
-            " && echo 'host all all all scram-sha-256' >> /tmp/data/pg_hba.conf"
-            " && exec postgres -D /tmp/data -c listen_addresses=* -c fsync=off -c full_page_writes=off"
-            " -c max_connections=50 -c unix_socket_directories=/tmp"
+            f" && echo 'host all all all scram-sha-256' >> {data}/pg_hba.conf"
+            f" && exec postgres -D {data} -c listen_addresses=* -c unix_socket_directories=/tmp {options}"
         ],
         detach=True,
         labels={LABEL: str(os.getpid())},
-        tmpfs={"/tmp": "rw,exec,size=4g,uid=5432,gid=5432"},
+        tmpfs={"/tmp": f"rw,exec,size={room},uid=5432,gid=5432"},
         shm_size="256m",
         ports={"5432/tcp": ("127.0.0.1", None)},
         stop_signal="SIGINT",
     )
     try:
-        yield _conninfo(client, started.id)
+        yield Container(_conninfo(client, started.id), started.id)
     finally:
         with suppress(NotFound):
             client.containers.get(started.id).remove(force=True, v=True)

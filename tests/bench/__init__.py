@@ -1,0 +1,1 @@
+"""The benchmark: howdah beside its peers and the server's own ceiling, in one run, as ratios."""
