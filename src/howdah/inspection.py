@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from howdah import create, ddl, order, pg, profile
+from howdah import create, ddl, order, pg, profile, profiling
 from howdah.application import Application
 from howdah.catalog import postgres, sqlite
 from howdah.catalog.model import TargetCatalog, TargetTable
@@ -48,7 +48,7 @@ def inspect(snapshots: tuple[Snapshot, ...], known: Ledger, progress: Progress) 
         if kept is None:
             progress(Event("profile", name))
             with sqlite.open_snapshot(snapshot.path) as connection:
-                kept = profile.measure(connection, catalog)
+                kept = profiling.measure(connection, catalog)
         result.append(
             Inspected(
                 name=name,

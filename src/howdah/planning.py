@@ -8,12 +8,16 @@ from typing import Any
 
 from howdah import casts, identifiers
 from howdah.application import Application, Column, Table
+from howdah.casts.clocks import CLOCKS
+from howdah.casts.temporal import MICROSECONDS
 from howdah.catalog.affinity import affinity
 from howdah.catalog.model import SourceColumn, SourceTable, TargetCatalog, TargetColumn, TargetTable
+from howdah.declared import declares_time, speaks_of_time
 from howdah.findings import Finding
 from howdah.plan import ColumnPlan, Inspected, SkippedTable, TablePlan
 from howdah.profile import ColumnProfile
 from howdah.reverse import Stored
+from howdah.timekeeping import clock_of, rivals, shown
 
 
 def table_plan(
@@ -61,6 +65,8 @@ def table_plan(
         planned = _column(column.name, found, rule, application, profile.column(column.name), note)
         if planned is not None:
             columns.append(replace(planned, stored=_stored(column, table.strict, profile.column(column.name))))
+        if planned is not None and names is not None:
+            _left_as_they_are(column, found, profile.column(column.name), note)
         if planned is not None and rule.keep:
             columns += _kept(column.name, target, rule.keep, note)
     columns += _tenancy(target, columns, application)
@@ -134,31 +140,19 @@ def _column(
         cast = "uuid5"
     if cast == "uuid5":
         options["namespace"] = str(application.namespace) if application else ""
-    if cast == "moment":
-        unit = _unit(profile)
-        if unit:
-            options["unit"] = unit
-            note(
-                "info",
-                "epoch_unit",
-                f"Numbers are read as {_UNITS[unit]} since 1970 (UTC).",
-                name,
-                profile.numbers,
-            )
-        elif profile.numbers:
-            note(
-                "warning",
-                "ambiguous_epoch",
-                "Numbers whose unit is unclear; their rows go to quarantine unless "
-                "application.yml says cast: epoch_s, epoch_ms or epoch_us.",
-                name,
-                profile.numbers,
-            )
+    if cast == "moment" and profile.numbers:
+        cast, more = _clock(name, profile, note)
+        options |= more
+    if cast == "julian":
+        message = "Julian days are rounded to the millisecond, as a REAL of that size resolves no more."
+        note("info", "julian_rounded", message, name, profile.numbers)
     if rule.truncate and found.type.name not in casts.MOMENTS:
         note("error", "wrong_cast", f"truncate: is for moments, and {found.name} is {found.type.sql}.", name)
         return None
     if rule.truncate:
         options["truncate"] = "yes"
+        message = f"Moments finer than {found.type.sql} can hold are cut to it, as application.yml says."
+        note("info", "truncated", message, name, profile.finer or None)
     tenancy = application.tenancy if application else None
     if tenancy and found.name == tenancy.column:
         options["value"] = tenancy.default
@@ -173,22 +167,50 @@ def _column(
     )
 
 
-_UNITS = {"epoch_s": "seconds", "epoch_ms": "milliseconds", "epoch_us": "microseconds"}
+def _clock(name: str, profile: ColumnProfile, note: _Notes) -> tuple[str, dict[str, str]]:
+    """Decide how the numbers of a column of moments are read; return the cast and its options."""
+    clock = clock_of(profile)
+    if not clock:
+        note(
+            "warning",
+            "ambiguous_epoch",
+            "Numbers whose clock is unclear; their rows go to quarantine unless application.yml names it "
+            f"(cast: epoch_s, epoch_ms, apple_s, …). {shown(profile)}.",
+            name,
+            profile.numbers,
+        )
+        return "moment", {}
+    message = f"Numbers are read as {CLOCKS[clock].label} (UTC): {shown(profile, clock)}."
+    note("info", "epoch_unit", message, name, profile.numbers)
+    others = rivals(profile, clock)
+    if others:
+        message = "Numbers that look like moments by another clock than the rest; their rows go to quarantine."
+        note("warning", "mixed_clocks", message, name, others)
+        return clock, {"strict": "yes"}
+    # The vectorised loader knows the units of the epoch.
+    return ("moment", {"unit": clock}) if clock in MICROSECONDS else (clock, {})
 
 
-def _unit(profile: ColumnProfile) -> str:
-    """Return the unit of epoch numbers when the evidence allows only one.
-
-    Values in one unit's range and none in another's; stray values such as 0 do not make a column ambiguous,
-    they are read in that unit like the rest.
-    """
-    counts = {
-        "epoch_s": profile.seconds,
-        "epoch_ms": profile.milliseconds,
-        "epoch_us": profile.microseconds,
-    }
-    seen = [unit for unit, count in counts.items() if count]
-    return seen[0] if len(seen) == 1 and counts[seen[0]] * 2 > profile.numbers else ""
+def _left_as_they_are(column: SourceColumn, found: TargetColumn, profile: ColumnProfile, note: _Notes) -> None:
+    """Say what a derived type could have been, where the evidence did not suffice."""
+    if profile.cents and profile.cents == profile.reals and found.type.name == "float8":
+        message = (
+            "Amounts of at most two decimals; they stay double precision, and numeric would make their sums exact."
+        )
+        note("info", "money_as_float", message, column.name, profile.cents)
+    timely = declares_time(column.declared) or speaks_of_time(column.name)
+    if not timely or column.key_position or not profile.readings or found.type.name in casts.MOMENTS:
+        return
+    clock = clock_of(profile)
+    if clock and profile.finer:
+        message = (
+            f"Its moments are finer than a microsecond, so they stay {found.type.sql}; an application folder can "
+            f"cut them (cast: {clock}, truncate: true). {shown(profile, clock)}."
+        )
+        note("warning", "finer_moments", message, column.name, profile.finer)
+    elif not clock or rivals(profile, clock) or profile.texts:
+        message = f"It may hold moments, but not by one clock alone, so it stays {found.type.sql}. {shown(profile)}."
+        note("warning", "ambiguous_time", message, column.name, profile.numbers)
 
 
 def _forecast(cast: str, found: TargetColumn, profile: ColumnProfile, name: str, note: _Notes) -> None:

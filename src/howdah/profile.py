@@ -1,45 +1,40 @@
-"""What the values of each column really are; the evidence that types and casts are decided by."""
+"""What the values of each column really are: the evidence that types and casts are decided by."""
 
 from __future__ import annotations
 
-import re
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from howdah.casts.numeric import fits
-from howdah.catalog.model import SourceCatalog, SourceTable
-from howdah.discover import quoted
-
 # Raised whenever what is measured changes, so that a profile kept in the ledger is not misread.
-VERSION = 1
-
-# SQLite refuses more than 2,000 result columns and 1,000 LIKE/GLOB-sized expressions in one statement by
-# default.
-_COLUMNS_PER_QUERY = 40
-
-_DAY = "[0-9][0-9][0-9][0-9]-[0-1][0-9]-[0-3][0-9]"
-_MINUTE = _DAY + "[ T][0-2][0-9]:[0-5][0-9]"
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class ColumnProfile:
-    """Counts over all rows of one column.
+    """Counts over the rows of one column that were read.
 
+    What a declaration (or a name that speaks of time) gives no reason to look for is not measured, and 0.
+
+    :ivar rows: rows read: all of the table, unless it was sampled.
     :ivar integers: values of storage class INTEGER; ``reals``, ``texts`` and ``blobs`` likewise.
     :ivar smallest: smallest number (integer or real), ``None`` without numbers; ``largest`` likewise.
-    :ivar longest: characters of the longest text.
-    :ivar truths: integers that are 0 or 1.
-    :ivar days: texts like ``YYYY-MM-DD``; this and the next two are looked for where the declaration
-        speaks of a date or time.
-    :ivar moments: texts like ``YYYY-MM-DD HH:MM…`` (with ``T`` or space).
-    :ivar zoned: those of ``moments`` that end in ``Z`` or an offset.
-    :ivar uuids: texts of 36 characters shaped like a UUID, where the declaration speaks of one.
-    :ivar seconds: numbers that are a moment between 1990 and 2100 as epoch seconds; ``milliseconds`` and
-        ``microseconds`` likewise. The three ranges do not overlap.
-    :ivar cents: reals with more than ``scale`` decimals cannot enter numeric(p,s); here: how many numbers fit
-        the declared precision and scale, where the declaration has one.
+    :ivar longest: characters of the longest text, where the declaration limits them.
+    :ivar truths: integers that are 0 or 1, where the declaration speaks of booleans.
+    :ivar words: texts that spell a boolean, there.
+    :ivar days: texts that are an ISO 8601 day by their shape, where the declaration speaks of a date or time.
+    :ivar moments: texts with a time of day as well, there.
+    :ivar zoned: those of ``moments`` that name a zone.
+    :ivar uuids: texts in the shape of a UUID, where the declaration speaks of one.
+    :ivar documents: texts that are JSON to SQLite, where the declaration speaks of it.
+    :ivar fitting: numbers that fit the declared precision and scale, where the declaration has one.
+    :ivar cents: reals with at most two decimals, where the name speaks of money.
+    :ivar negative_zeros: where integers and reals share a column.
+    :ivar readings: clock (:mod:`howdah.casts.clocks`) → numbers that speak for it; those of Apple and Julian days only
+        where the declaration or the name speaks of time.
+    :ivar finer: numbers that speak for a clock and are finer than a microsecond by it.
+    :ivar fractions: numbers with a fraction, where some speak for a clock.
+    :ivar core_data: the column is a TIMESTAMP of Apple's Core Data, which counts from 2001.
     """
 
     name: str
@@ -53,15 +48,19 @@ class ColumnProfile:
     largest: float | int | None = None
     longest: int = 0
     truths: int = 0
+    words: int = 0
     days: int = 0
     moments: int = 0
     zoned: int = 0
     uuids: int = 0
-    seconds: int = 0
-    milliseconds: int = 0
-    microseconds: int = 0
+    documents: int = 0
+    fitting: int = 0
     cents: int = 0
     negative_zeros: int = 0
+    readings: Mapping[str, int] = field(default_factory=dict)
+    finer: int = 0
+    fractions: int = 0
+    core_data: bool = False
 
     @property
     def filled(self) -> int:
@@ -76,11 +75,16 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class TableProfile:
-    """The profile of every column of one table."""
+    """The profile of every column of one table.
+
+    :ivar rows: rows of the table, counted.
+    :ivar sampled: rows that the columns' counts are of, when the user asked for a sample; ``None``: all.
+    """
 
     table: str
     rows: int
     columns: tuple[ColumnProfile, ...]
+    sampled: int | None = None
 
     def column(self, name: str) -> ColumnProfile:
         """Return the profile of a column."""
@@ -89,89 +93,6 @@ class TableProfile:
 
 Profile = dict[str, TableProfile]
 """Table name → profile."""
-
-
-def measure(connection: sqlite3.Connection, catalog: SourceCatalog) -> Profile:
-    """Read every value of every table once, inside SQLite, and count."""
-    connection.create_function("howdah_fits", 3, fits, deterministic=True)
-    connection.create_function("howdah_negative_zero", 1, _negative_zero, deterministic=True)
-    return {table.name: _table(connection, table) for table in catalog.tables}
-
-
-def _table(connection: sqlite3.Connection, table: SourceTable) -> TableProfile:
-    profiles: list[ColumnProfile] = []
-    rows = 0
-    for start in range(0, len(table.columns), _COLUMNS_PER_QUERY):
-        part = table.columns[start : start + _COLUMNS_PER_QUERY]
-        parts = [_aggregates(quoted(column.name), column.declared) for column in part]
-        wanted = ", ".join(["count(*)", *(expression for group in parts for expression in group)])
-        values = list(connection.execute(f"SELECT {wanted} FROM {quoted(table.name)}").fetchone())
-        rows = values.pop(0)
-        for column in part:
-            taken, values = values[: len(_MEASURED)], values[len(_MEASURED) :]
-            facts = {name: value or 0 for name, value in zip(_MEASURED, taken, strict=True)}
-            facts["smallest"], facts["largest"] = (
-                taken[_MEASURED.index("smallest")],
-                taken[_MEASURED.index("largest")],
-            )
-            profiles.append(ColumnProfile(name=column.name, rows=rows, **facts))
-    return TableProfile(table=table.name, rows=rows, columns=tuple(profiles))
-
-
-_MEASURED = tuple(field.name for field in fields(ColumnProfile) if field.name not in ("name", "rows"))
-
-
-def _aggregates(c: str, declared: str) -> Iterator[str]:
-    """Yield one SQL aggregate per entry of ``_MEASURED``, in its order."""
-    number = f"typeof({c}) IN ('integer', 'real')"
-    text = f"typeof({c}) = 'text'"
-    tail = f"substr({c}, 17)"
-    yield f"sum({c} IS NULL)"
-    for storage in ("integer", "real", "text", "blob"):
-        yield f"sum(typeof({c}) = '{storage}')"
-    yield f"min(CASE WHEN {number} THEN {c} END)"
-    yield f"max(CASE WHEN {number} THEN {c} END)"
-    yield f"max(CASE WHEN {text} THEN length({c}) END)"
-    yield f"sum(typeof({c}) = 'integer' AND {c} IN (0, 1))"
-    if not re.search("DATE|TIME", declared.upper()):
-        yield from ("0", "0", "0")
-    else:
-        yield f"sum({text} AND {c} GLOB '{_DAY}')"
-        yield f"sum({text} AND {c} GLOB '{_MINUTE}*')"
-        zone = f"({tail} GLOB '*[Zz]' OR {tail} GLOB '*[+-][0-9][0-9]*')"
-        yield f"sum({text} AND {c} GLOB '{_MINUTE}*' AND {zone})"
-    named = re.search("UUID|GUID|UNIQUEIDENTIFIER", declared.upper())
-    yield f"sum({text} AND length({c}) = 36 AND {c} GLOB '{_uuid_glob()}')" if named else "0"
-    for factor in (1, 1_000, 1_000_000):
-        yield f"sum({number} AND {c} >= {631152000 * factor} AND {c} < {4102444800 * factor})"
-    precision, scale = declared_precision(declared)
-    # Functions of ours see numbers only: text may be no UTF-8, which Python's sqlite3 cannot pass to them.
-    yield f"sum(CASE WHEN {number} THEN howdah_fits({c}, {precision}, {scale}) END)" if precision else "0"
-    yield f"sum(CASE WHEN typeof({c}) = 'real' AND {c} = 0 THEN howdah_negative_zero({c}) END)"
-
-
-def _uuid_glob() -> str:
-    return "-".join("[0-9A-Fa-f]" * count for count in (8, 4, 4, 4, 12))
-
-
-def declared_precision(declared: str) -> tuple[int, int]:
-    """Return precision and scale of ``DECIMAL(p, s)`` and the like, ``(0, 0)`` where there is none.
-
-    >>> declared_precision("NUMERIC(10, 2)"), declared_precision("decimal(8)"), declared_precision("REAL")
-    ((10, 2), (8, 0), (0, 0))
-    """
-    word, _, rest = declared.partition("(")
-    if word.strip().upper() not in ("NUMERIC", "DECIMAL", "DEC", "NUMBER") or not rest.rstrip().endswith(")"):
-        return (0, 0)
-    parts = [part.strip() for part in rest.rstrip()[:-1].split(",")]
-    if not all(part.isascii() and part.isdigit() for part in parts) or len(parts) > 2:
-        return (0, 0)
-    precision, scale = int(parts[0]), int(parts[1]) if len(parts) == 2 else 0
-    return (precision, scale) if 0 < precision <= 1000 and scale <= precision else (0, 0)
-
-
-def _negative_zero(value: float) -> bool:
-    return value == 0 and str(value) == "-0.0"
 
 
 def to_json(profile: Profile) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from howdah.casts.clocks import CLOCKS
 from howdah.catalog.affinity import Affinity
 from howdah.catalog.model import TargetType
 
@@ -73,7 +74,7 @@ def accepted(cast: str, kind: TargetType, stored: Stored, unit: str) -> frozense
     """Return the storage classes of which values may have passed a cast."""
     if cast in ("bytea", "uuid_blob") or kind.name == "bytea":
         fits = {"blob"} | ({"text"} if cast == "uuid_blob" else set())
-    elif cast in ("uuid", "uuid5", "time") or (kind.name in TEMPORAL and not unit):
+    elif cast in ("uuid", "uuid5", "time") or (kind.name in TEMPORAL and not unit and cast not in CLOCKS):
         fits = {"text"}
     else:
         fits = {"integer", "real", "text"}
@@ -93,6 +94,8 @@ def way(cast: str, kind: TargetType, options: dict[str, str], stored: Stored) ->
     classes = accepted(cast, kind, stored, unit)
     storage = _storage(cast, kind, stored.affinity, classes, unit)
     loss = _loss(cast, kind, stored, classes, storage, unit)
+    if options.get("truncate"):
+        loss = "moments were cut to what PostgreSQL's type holds"
     if not loss and stored.nulls and options.get("value"):
         loss = f"NULL comes back as {options['value']}, which stands for it in PostgreSQL"
     return Way(storage, unit, loss)

@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 
 from howdah.catalog.model import SourceColumn, TargetType
-from howdah.profile import ColumnProfile, declared_precision
+from howdah.declared import declared_length, declared_precision, speaks_of_time
+from howdah.profile import ColumnProfile
+from howdah.timekeeping import clock_of, rivals
 
 TEXT = TargetType("text", "text")
 BIGINT = TargetType("int8", "bigint")
@@ -46,6 +48,9 @@ def choose(column: SourceColumn, profile: ColumnProfile) -> Choice:
         choice = family(word, declared, profile)
         if choice is not None:
             return choice
+    # A key identifies; what it counts does not matter.
+    if speaks_of_time(column.name) and not column.key_position and _told_by_one_clock(profile, profile.filled):
+        return Choice(TIMESTAMPTZ, "its name speaks of time, and every number is a moment of our time by one clock")
     if "INT" in word:
         return _integer(profile)
     if any(part in word for part in ("CHAR", "CLOB", "TEXT", "STRING")):
@@ -80,7 +85,7 @@ def _declared(word: str, declared: str) -> TargetType:
         return DOUBLE
     if "BLOB" in word or word in ("BYTEA", "BINARY", "VARBINARY"):
         return BYTEA
-    length = _length(declared)
+    length = declared_length(declared)
     return _varchar(length) if length else TEXT
 
 
@@ -91,7 +96,7 @@ def _mostly(count: int, profile: ColumnProfile) -> bool:
 def _boolean(word: str, _: str, profile: ColumnProfile) -> Choice | None:
     if word not in ("BOOL", "BOOLEAN"):
         return None
-    if _mostly(profile.truths, profile) or (_mostly(profile.texts, profile) and profile.longest <= 5):
+    if _mostly(profile.truths + profile.words, profile):
         return Choice(BOOLEAN)
     return None
 
@@ -103,12 +108,21 @@ def _uuid(word: str, _: str, profile: ColumnProfile) -> Choice | None:
 
 
 def _json(word: str, _: str, profile: ColumnProfile) -> Choice | None:
-    return Choice(JSONB) if word in ("JSON", "JSONB") and not _mostly(profile.blobs, profile) else None
+    if word not in ("JSON", "JSONB") or _mostly(profile.blobs, profile):
+        return None
+    if profile.texts and not _mostly(profile.documents + profile.numbers, profile):
+        return Choice(TEXT, "most of its texts are no JSON")
+    return Choice(JSONB)
 
 
 def _temporal(word: str, _: str, profile: ColumnProfile) -> Choice | None:
     if not (word == "DATE" or word.startswith("TIMESTAMP") or word == "DATETIME"):
         return None
+    if profile.finer * 2 > profile.filled:
+        stays = _evidence(profile)
+        return Choice(
+            stays.type, "most of its moments are finer than PostgreSQL's microseconds, so they stay as they are"
+        )
     if profile.texts == profile.filled and _mostly(profile.days + profile.moments, profile):
         if word == "DATE" and _mostly(profile.days, profile) and not profile.moments:
             return Choice(DATE)
@@ -116,11 +130,18 @@ def _temporal(word: str, _: str, profile: ColumnProfile) -> Choice | None:
         if profile.zoned and profile.zoned < profile.moments:
             return Choice(TEXT, "some texts have a time zone and some have none, so it stays text")
         return Choice(TIMESTAMPTZ if profile.zoned else TIMESTAMP)
-    units = (profile.seconds, profile.milliseconds, profile.microseconds)
-    if profile.numbers == profile.filled and profile.filled in units:
+    # A few strays, such as 0 for no moment, do not decide the type of a column.
+    if profile.numbers == profile.filled and _told_by_one_clock(profile, profile.filled * 9 // 10):
         return Choice(TIMESTAMPTZ)
     stays = _evidence(profile)
     return Choice(stays.type, "its values are not of one unambiguous time format, so they stay as they are")
+
+
+def _told_by_one_clock(profile: ColumnProfile, least: int) -> bool:
+    """Return whether all values are numbers, and at least so many are moments by a clock that has no rival."""
+    clock = clock_of(profile)
+    told = profile.readings.get(clock, 0) - profile.finer
+    return profile.numbers == profile.filled and told >= max(least, 1) and not rivals(profile, clock)
 
 
 def _exact(word: str, declared: str, profile: ColumnProfile) -> Choice | None:
@@ -129,12 +150,12 @@ def _exact(word: str, declared: str, profile: ColumnProfile) -> Choice | None:
     if not _mostly(profile.numbers, profile):
         return _evidence(profile)
     precision, scale = declared_precision(declared)
-    if precision and profile.cents == profile.numbers:
+    if precision and profile.fitting == profile.numbers:
         return Choice(TargetType("numeric", f"numeric({precision},{scale})", precision=precision, scale=scale))
     if precision:
         return Choice(
             NUMERIC,
-            f"{profile.numbers - profile.cents} numbers exceed {declared}, so it is numeric without limits",
+            f"{profile.numbers - profile.fitting} numbers exceed {declared}, so it is numeric without limits",
         )
     return Choice(NUMERIC)
 
@@ -150,7 +171,7 @@ def _integer(profile: ColumnProfile) -> Choice:
 def _text(declared: str, profile: ColumnProfile) -> Choice:
     if _mostly(profile.blobs, profile):
         return Choice(BYTEA, "most values are BLOBs")
-    length = _length(declared)
+    length = declared_length(declared)
     if length and profile.longest <= length:
         return Choice(_varchar(length))
     if length:
@@ -170,12 +191,6 @@ def _evidence(profile: ColumnProfile) -> Choice:
     if profile.integers and max(numbers) > _EXACT and not profile.negative_zeros:
         return Choice(NUMERIC, "decided by its values")
     return Choice(DOUBLE, "decided by its values")
-
-
-def _length(declared: str) -> int | None:
-    found = re.search(r"CHAR[A-Z ]*\(\s*([0-9]{1,8})\s*\)", declared)
-    # 10,485,760 is PostgreSQL's own limit for varchar(n).
-    return int(found[1]) if found and 0 < int(found[1]) <= 10_485_760 else None
 
 
 def _varchar(length: int) -> TargetType:

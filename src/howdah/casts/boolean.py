@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from howdah.casts.base import CastError, SqliteValue, mismatch
 
-_WORDS = {
+WORDS = {
     **dict.fromkeys(("1", "t", "true", "y", "yes", "on"), "t"),
     **dict.fromkeys(("0", "f", "false", "n", "no", "off"), "f"),
 }
+"""What PostgreSQL's own input takes, in lower case, except abbreviations."""
 
 
 def boolean(value: SqliteValue) -> str:
@@ -15,7 +16,7 @@ def boolean(value: SqliteValue) -> str:
     if isinstance(value, bytes):
         raise mismatch(value, "a boolean")
     if isinstance(value, str):
-        word = _WORDS.get(value.lower())
+        word = WORDS.get(value.lower())
         if word is None:
             raise CastError("not_boolean", "The text is no boolean.")
         return word

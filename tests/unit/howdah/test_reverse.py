@@ -152,3 +152,10 @@ def test_days_that_are_all_spelled_alike_come_back():
     kind = TargetType("date", "date")
     assert way("moment", kind, {}, Stored("NUMERIC", frozenset({"text"}), canonical=True)).lossless
     assert not way("moment", kind, {}, Stored("NUMERIC", frozenset({"text"}))).lossless
+
+
+def test_moments_of_a_clock_that_is_not_written_back_are_no_promise():
+    numbers = Stored("INTEGER", frozenset({"integer"}), smallest=1)
+    back = way("filetime", typemap.TIMESTAMPTZ, {}, numbers)
+    assert (back.storage, back.lossless) == ("text", False)
+    assert not way("epoch_us", typemap.TIMESTAMPTZ, {"truncate": "yes"}, numbers).lossless

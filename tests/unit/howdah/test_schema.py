@@ -7,9 +7,11 @@ import pytest
 from howdah import ddl, typemap
 from howdah.catalog import sqlite
 from howdah.catalog.model import SourceColumn
+from howdah.declared import declared_precision
 from howdah.defaults import translate
 from howdah.plan import Inspected
-from howdah.profile import ColumnProfile, declared_precision, from_json, measure, to_json
+from howdah.profile import ColumnProfile, from_json, to_json
+from howdah.profiling import measure
 
 
 @pytest.fixture
@@ -51,6 +53,15 @@ def kinds(inspect, declared, values):
         ("DATETIME", ["2024-01-01T00:00:00Z", "2024-01-01T00:00:00"], "text"),
         ("TIMESTAMP", [1_720_000_000, 1_720_000_001], "timestamp with time zone"),
         ("TIMESTAMP", [1_720_000_000, 1_720_000_000_000], "bigint"),
+        ("TIMESTAMP", [1_720_000_000] * 19 + [0], "timestamp with time zone"),
+        ("TIMESTAMP", [1_720_000_000] * 19 + [1_720_000_000_000], "bigint"),
+        ("DATETIME", [2_460_263.5, 2_460_264.25], "timestamp with time zone"),
+        ("DATETIME", [133_444_736_000_000_001], "bigint"),
+        ("DATETIME", ["2024-01-01T00:00:00.123456789Z"], "text"),
+        ("DATETIME", ["2024-01-01T00:00:00,123Z", "2024-01-01T00:00:00.120000000Z"], "timestamp with time zone"),
+        ("JSON", ["{'a': 1}", "None"], "text"),
+        ("BOOLEAN", ["maybe", "never"], "text"),
+        ("BOOLEAN", ["enabled", "Yes", "no"], "boolean"),
         ("DATE", ["2024-01-01"], "date"),
         ("DATE", ["yesterday"], "text"),
         ("UUID", ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], "uuid"),
@@ -67,6 +78,25 @@ def kinds(inspect, declared, values):
 )
 def test_the_declaration_leads_and_the_values_decide(inspect, declared, values, wanted):
     assert kinds(inspect, declared, values) == wanted
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "wanted"),
+    [
+        ("created_at INTEGER", [1_720_000_000, None], "timestamp with time zone"),
+        ("last_visit_time INTEGER", [13_344_473_600_000_000], "timestamp with time zone"),
+        ("visit_time REAL", [721_692_800.5], "timestamp with time zone"),
+        ("created_at INTEGER", [1_720_000_000, 0], "bigint"),
+        ("created_at INTEGER", [700_000_000], "bigint"),
+        ("created_at REAL", [1_720_000_000.1234567], "double precision"),
+        ("created_at TEXT", ["2024-01-01T00:00:00Z"], "text"),
+        ("created_at INTEGER PRIMARY KEY", [1_720_000_000], "bigint"),
+        ("bytes INTEGER", [1_720_000_000], "bigint"),
+    ],
+)
+def test_a_name_that_speaks_of_time_needs_numbers_that_do(inspect, column, values, wanted):
+    source = inspect(f"CREATE TABLE t ({column})", t=[(value,) for value in values])
+    assert ddl.derive((source,), "public").catalog.tables[0].columns[0].type.sql == wanted
 
 
 @pytest.mark.parametrize(
