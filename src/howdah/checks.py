@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from howdah.catalog.model import TargetForeignKey, TargetUnique
-from howdah.pg import Connection, execute, qualified, quoted
+from howdah.pg import DATA_FAULTS, Connection, execute, message, qualified, quoted
+from howdah.plan import ColumnPlan
 from howdah.staging import LOCATOR, SHARED, Reject, Stage
 
 DEPENDS_ON_TARGET = frozenset({"orphan", "conflict", "unique_conflict"})
@@ -13,16 +14,55 @@ DEPENDS_ON_TARGET = frozenset({"orphan", "conflict", "unique_conflict"})
 
 
 def within(connection: Connection, stage: Stage) -> int:
-    """Set aside staged rows that clash with each other or break a CHECK; return how many."""
+    """Set aside staged rows that clash with each other, break a CHECK or compute otherwise; return how many."""
     found = 0
+    for column in stage.plan.columns:
+        if column.computed:
+            found += _computed_otherwise(connection, stage, column)
     for unique in stage.plan.target.uniques:
         if stage.fills(unique.used):
             found += _duplicates(connection, stage, unique)
     for check in stage.plan.target.checks:
         if stage.fills(check.used):
             reason = f"The row breaks the constraint {check.name}."
-            statement = f"DELETE FROM {stage.name} WHERE NOT ({check.expression}) RETURNING {LOCATOR}"
-            found += _set_aside(connection, stage, statement, ", ".join(check.used), "check", reason)
+            condition = f"NOT ({check.expression})"
+            found += _set_aside_where(connection, stage, condition, ", ".join(check.used), "check", reason)
+    return found
+
+
+def _computed_otherwise(connection: Connection, stage: Stage, column: ColumnPlan) -> int:
+    target = stage.plan.target.find(column.target)
+    if target is None:
+        return 0
+    name = quoted(column.target)
+    condition = f"record_image_ne(ROW({name}), ROW(CAST(({target.expression}) AS {column.type.sql})))"
+    reason = f"PostgreSQL computes another value for {column.target} than SQLite did."
+    return _set_aside_where(connection, stage, condition, column.target, "computed", reason)
+
+
+def _set_aside_where(connection: Connection, stage: Stage, condition: str, column: str, code: str, reason: str) -> int:
+    """Set aside staged rows of which a condition holds, or for which PostgreSQL cannot compute it at all."""
+    limits = execute(connection, f"SELECT min({LOCATOR}), max({LOCATOR}) FROM {stage.name}").fetchone()
+    if not limits or limits[0] is None:
+        return 0
+    found = 0
+    waiting = [(limits[0], limits[1])]
+    while waiting:
+        first, last = waiting.pop()
+        part = f"{LOCATOR} BETWEEN {first} AND {last}"
+        statement = f"DELETE FROM {stage.name} WHERE {part} AND ({condition}) RETURNING {LOCATOR}"
+        try:
+            with connection.transaction():
+                found += _set_aside(connection, stage, statement, column, code, reason)
+        except DATA_FAULTS as error:
+            # A value that cannot be computed (a division by zero, an overflow) is found by halving.
+            if first < last:
+                middle = (first + last) // 2
+                waiting += [(first, middle), (middle + 1, last)]
+            else:
+                statement = f"DELETE FROM {stage.name} WHERE {part} RETURNING {LOCATOR}"
+                problem = f"{reason[:-1]}: {message(error)}."
+                found += _set_aside(connection, stage, statement, column, code, problem)
     return found
 
 

@@ -35,6 +35,13 @@ def fold(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     return {name: result[name] for name in wanted}
 
 
+def fresh(name: str, taken: set[str]) -> str:
+    """Return a name that is not taken yet, and take it."""
+    found = fold([name], taken)[name]
+    taken.add(found)
+    return found
+
+
 def lowered(name: str) -> str:
     """Return the name in lower case and within the limit; a cut name ends in a digest of the original."""
     lower = name.encode("utf-8", "replace").decode().replace("\x00", "").lower() or "_"

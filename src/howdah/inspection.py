@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from howdah import create, ddl, order, pg, profile, profiling
+from howdah import create, ddl, order, pg, profile, profiling, trial
 from howdah.application import Application
 from howdah.catalog import postgres, sqlite
 from howdah.catalog.model import TargetCatalog, TargetTable
@@ -96,6 +96,9 @@ def plan_derived(
     """
     derived = ddl.derive(sources, target.schema)
     actual = postgres.read(connection, target.schema)
+    refused = trial.refusals(connection, sources, derived, actual, known)
+    if refused:
+        derived = ddl.derive(sources, target.schema, refused)
     ours = known.tables_made(target.schema)
     blocked = create.in_the_way(derived, actual, ours)
     if blocked:
@@ -132,7 +135,7 @@ def plan_derived(
 
 
 def _as_it_is(planned: TargetTable, actual: TargetCatalog) -> TargetTable:
-    """Return the table as the target has it, with the foreign keys that it will have."""
+    """Return the table as the target has it, with the unique indexes and foreign keys that it will have."""
     found = actual.find(planned.name)
     if found is None:
         return planned
@@ -143,8 +146,10 @@ def _as_it_is(planned: TargetTable, actual: TargetCatalog) -> TargetTable:
             f"Add them to the target (ALTER TABLE {planned.name} ADD COLUMN …), or migrate into another --schema.",
         )
     there = {key.columns for key in found.foreign_keys}
+    built = {unique.name for unique in found.uniques}
     return replace(
         found,
+        uniques=found.uniques + tuple(unique for unique in planned.uniques if unique.name not in built),
         foreign_keys=found.foreign_keys + tuple(k for k in planned.foreign_keys if k.columns not in there),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -16,6 +16,9 @@ from howdah.errors import LockHeld, TargetRefused
 from howdah.pg import Connection
 
 VERSION = 2
+RELATIONS = ("table", "index")
+REFUSED = "refused "
+"""Before the kind of what PostgreSQL did not take: recorded with the reason, so that it is not tried in every run."""
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS howdah;
@@ -138,6 +141,8 @@ class Ledger:
     sources: dict[str, KnownSource]
     objects: frozenset[tuple[str, str, str]]
     """(schema, kind, name) of what howdah created."""
+    refused: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
+    """(schema, kind, table, name) of what PostgreSQL did not take → why."""
 
     def describes(self, source: str) -> bool:
         """Return whether schema and casts of a source are kept."""
@@ -145,7 +150,7 @@ class Ledger:
 
     def tables_made(self, schema: str) -> frozenset[str]:
         """Return names of the tables and indexes that howdah created in a schema."""
-        return frozenset(name for where, kind, name in self.objects if where == schema and kind != "constraint")
+        return frozenset(name for where, kind, name in self.objects if where == schema and kind in RELATIONS)
 
 
 def lock_key(application: str) -> int:
@@ -212,9 +217,22 @@ def read(connection: Connection, application: str) -> Ledger:
         )
     }
     objects = connection.execute(
-        "SELECT schema_name, kind, name FROM howdah.object WHERE application = %s", [application]
+        """SELECT schema_name, kind, table_name, name, CASE WHEN starts_with(kind, %s) THEN definition END
+           FROM howdah.object WHERE application = %s""",
+        [REFUSED, application],
     ).fetchall()
-    return Ledger(application, True, loads, sources, frozenset((a, b, c) for a, b, c in objects))
+    return Ledger(
+        application,
+        True,
+        loads,
+        sources,
+        objects=frozenset((schema, kind, name) for schema, kind, _, name, why in objects if why is None),
+        refused={
+            (schema, kind.removeprefix(REFUSED), table, name): why
+            for schema, kind, table, name, why in objects
+            if why is not None
+        },
+    )
 
 
 def _version(connection: Connection) -> int:
@@ -306,6 +324,15 @@ def record_object(
            DO UPDATE SET run_id = excluded.run_id, definition = excluded.definition""",
         [application, schema, kind, name, table, run_id, sql],
     )
+
+
+def record_refusals(
+    connection: Connection, known: Ledger, run_id: UUID, schema: str, refused: Mapping[tuple[str, str, str], str]
+) -> None:
+    """Record what PostgreSQL did not take, and why."""
+    for (kind, table, name), why in refused.items():
+        if known.refused.get((schema, kind, table, name)) != why:
+            record_object(connection, known.application, run_id, schema, REFUSED + kind, name, table, why)
 
 
 def quarantined(connection: Connection, application: str, source: str, table: str) -> dict[int, bytes]:

@@ -24,6 +24,11 @@ Rollback = psycopg.Rollback
 ROW_FAULTS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 # What PostgreSQL has against an index or constraint on the rows or types that are there.
 BUILD_FAULTS = (psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded, psycopg.ProgrammingError)
+DATA_FAULTS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
+"""What computing with a value may cause."""
+UNFIT = (*ROW_FAULTS, psycopg.ProgrammingError, psycopg.NotSupportedError)
+"""What PostgreSQL has against an expression, before it meets any row."""
+NO_RIGHT = psycopg.errors.InsufficientPrivilege
 TAKEN = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
 """An object of that name is there already."""
 

@@ -331,6 +331,7 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
         return tuple(f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema))
     if derived is None:
         return ()
+    ledger.record_refusals(connection, session.known, run_id, target.schema, derived.refused)
     wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
     if not wanted:
         return ()

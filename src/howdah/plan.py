@@ -38,6 +38,7 @@ class ColumnPlan:
 
     :ivar source: source column, or empty for a constant.
     :ivar required: the target column is NOT NULL.
+    :ivar computed: PostgreSQL computes it; the source's value is compared and not written.
     :ivar options: what the cast needs besides the type, as sorted pairs (``namespace``, ``unit``, ``value``).
     :ivar stored: what is known of the source's values; ``None`` for a constant and for a copy of another's.
     """
@@ -49,6 +50,7 @@ class ColumnPlan:
     required: bool = False
     options: tuple[tuple[str, str], ...] = ()
     stored: Stored | None = None
+    computed: bool = False
 
     def option(self, name: str) -> str:
         """Return an option, or the empty text."""

@@ -54,7 +54,7 @@ def table_plan(
             hint = "rename it (target:) or say drop: true in application.yml"
             note("error", "no_place", f"The column has no place in {target.name}: {hint}.", column.name)
             continue
-        if found.generated:
+        if found.generated and not (names and column.generated):
             note(
                 "error",
                 "generated_target",
@@ -64,14 +64,16 @@ def table_plan(
             continue
         planned = _column(column.name, found, rule, application, profile.column(column.name), note)
         if planned is not None:
-            columns.append(replace(planned, stored=_stored(column, table.strict, profile.column(column.name))))
+            stored = _stored(column, table.strict, profile.column(column.name))
+            columns.append(replace(planned, stored=stored, computed=found.generated))
         if planned is not None and names is not None:
             _left_as_they_are(column, found, profile.column(column.name), note)
         if planned is not None and rule.keep:
             columns += _kept(column.name, target, rule.keep, note)
     columns += _tenancy(target, columns, application)
     _check_columns(target, columns, note)
-    _remarks(table, note)
+    if not names:
+        _remarks(table, note)
     return (
         TablePlan(
             source=source.name,
@@ -319,7 +321,7 @@ def _remarks(table: SourceTable, note: _Notes) -> None:
 
 def _key(target: TargetTable, columns: list[ColumnPlan]) -> tuple[str, ...]:
     """Return the first unique key that we fill and that cannot be NULL; the primary key comes first."""
-    filled = {column.target for column in columns if column.cast != "uuid5_kept"}
+    filled = {column.target for column in columns if column.cast != "uuid5_kept" and not column.computed}
     for unique in target.uniques:
         found = [target.find(name) for name in unique.columns]
         if found and all(column and column.not_null and column.name in filled for column in found):

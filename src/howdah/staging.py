@@ -52,11 +52,11 @@ class Stage:
     @property
     def written(self) -> tuple[str, ...]:
         """Return the target columns that we fill."""
-        return tuple(column.target for column in self.plan.columns)
+        return tuple(column.target for column in self.plan.columns if not column.computed)
 
     def fills(self, columns: tuple[str, ...]) -> bool:
-        """Return whether we fill all of these columns."""
-        return set(columns) <= set(self.written)
+        """Return whether the stage has all of these columns."""
+        return set(columns) <= {column.target for column in self.plan.columns}
 
 
 def stage(

@@ -12,7 +12,8 @@ class SourceColumn:
     :ivar declared: the declared type as written, possibly empty.
     :ivar default: the default's SQL text, or ``None``.
     :ivar key_position: 1-based position in the primary key, 0 if not part of it.
-    :ivar generated: its value is computed by SQLite.
+    :ivar generated: its value is computed by SQLite, by ``expression``.
+    :ivar collation: how its text compares, in upper case: ``BINARY``, ``NOCASE``, ``RTRIM`` or one of an application.
     """
 
     name: str
@@ -21,6 +22,16 @@ class SourceColumn:
     default: str | None = None
     key_position: int = 0
     generated: bool = False
+    expression: str = ""
+    collation: str = "BINARY"
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """A CHECK constraint as it was written; ``name`` is empty where the declaration gives none."""
+
+    name: str
+    expression: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,8 @@ class SourceIndex:
     :ivar origin: ``c`` CREATE INDEX, ``u`` UNIQUE constraint, ``pk`` PRIMARY KEY.
     :ivar columns: column names; ``None`` stands for an expression.
     :ivar collations: collation of each column, e.g. ``BINARY`` or ``NOCASE``.
+    :ivar parts: SQL of each part, where ``columns`` does not name them all.
+    :ivar predicate: SQL of the WHERE of a partial index, or empty.
     """
 
     name: str
@@ -40,6 +53,8 @@ class SourceIndex:
     collations: tuple[str, ...]
     descending: tuple[bool, ...]
     sql: str = ""
+    parts: tuple[str, ...] = ()
+    predicate: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,7 @@ class SourceTable:
     :ivar rowid_alias: the INTEGER PRIMARY KEY column, or empty.
     :ivar sequence: high-water mark of AUTOINCREMENT, or ``None``.
     :ivar strict: a STRICT table.
+    :ivar readable: whether the text of its declaration could be read; if not, CHECKs and formulas are unknown.
     """
 
     name: str
@@ -78,8 +94,10 @@ class SourceTable:
     sequence: int | None = None
     indexes: tuple[SourceIndex, ...] = ()
     foreign_keys: tuple[SourceForeignKey, ...] = ()
+    checks: tuple[SourceCheck, ...] = ()
     sql: str = ""
     strict: bool = False
+    readable: bool = True
 
     def column(self, name: str) -> SourceColumn:
         """Return the column of that name, compared like SQLite does (ASCII case folded)."""
@@ -137,6 +155,7 @@ class TargetColumn:
     :ivar identity: `` `` none, ``a`` always, ``d`` by default.
     :ivar generated: computed by PostgreSQL; cannot be written.
     :ivar default: SQL text, or empty.
+    :ivar expression: SQL of the formula of a generated column.
     """
 
     name: str
@@ -145,6 +164,7 @@ class TargetColumn:
     default: str = ""
     identity: str = ""
     generated: bool = False
+    expression: str = ""
 
 
 @dataclass(frozen=True)

@@ -130,6 +130,7 @@ def _columns(
                 type=target_type(*kind),
                 not_null=not_null,
                 default="" if generated else default,
+                expression=default if generated else "",
                 identity=identity,
                 generated=bool(generated),
             )

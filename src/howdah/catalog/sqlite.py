@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from howdah.catalog import statements
 from howdah.catalog.model import (
     SourceCatalog,
     SourceColumn,
@@ -105,6 +105,11 @@ def _table(
     sequence: int | None,
     sql_of: dict[tuple[str, str], str],
 ) -> SourceTable:
+    info = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
+    try:
+        said, readable = statements.table(text, len(info)), True
+    except statements.UnreadableError:
+        said, readable = statements.Table(), False
     columns = tuple(
         SourceColumn(
             name=row[1],
@@ -113,8 +118,10 @@ def _table(
             default=row[4],
             key_position=row[5],
             generated=row[6] in _GENERATED,
+            expression=said.expressions.get(position, "") if row[6] in _GENERATED else "",
+            collation=said.collations.get(position, "BINARY"),
         )
-        for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")
+        for position, row in enumerate(info)
     )
     key = tuple(c.name for c in sorted(columns, key=lambda c: c.key_position) if c.key_position)
     indexes = _indexes(connection, name, sql_of)
@@ -127,12 +134,14 @@ def _table(
         rowid="" if without_rowid else rowid,
         rowid_alias=_rowid_alias(columns, key, indexes, without_rowid),
         without_rowid=without_rowid,
-        autoincrement="AUTOINCREMENT" in keywords(text),
+        autoincrement="AUTOINCREMENT" in statements.words(text),
         sequence=sequence,
         indexes=indexes,
         foreign_keys=_foreign_keys(connection, name),
+        checks=said.checks,
         sql=text,
         strict=strict,
+        readable=readable,
     )
 
 
@@ -154,6 +163,11 @@ def _indexes(connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str,
     found = []
     for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
         parts = [row for row in connection.execute(f"PRAGMA index_xinfo({quoted(name)})") if row[5]]
+        text = sql_of.get(("index", name), "")
+        try:
+            texts, predicate = statements.index(text) if text else ((), "")
+        except statements.UnreadableError:
+            texts, predicate = (), ""
         found.append(
             SourceIndex(
                 name=name,
@@ -163,7 +177,9 @@ def _indexes(connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str,
                 columns=tuple(None if part[1] == -2 else part[2] for part in parts),
                 collations=tuple(str(part[4]).upper() for part in parts),
                 descending=tuple(bool(part[3]) for part in parts),
-                sql=sql_of.get(("index", name), ""),
+                sql=text,
+                parts=texts if len(texts) == len(parts) else (),
+                predicate=predicate if partial else "",
             )
         )
     return tuple(reversed(found))
@@ -207,14 +223,3 @@ def _with_parent_keys(tables: list[SourceTable]) -> tuple[SourceTable, ...]:
         )
         for table in tables
     )
-
-
-def keywords(text: str) -> frozenset[str]:
-    """Return the bare words of a statement in upper case; strings, quoted names and comments hold none.
-
-    >>> sorted(keywords("CREATE TABLE t (a TEXT DEFAULT 'CHECK' /* NOCASE */)"))
-    ['A', 'CREATE', 'DEFAULT', 'T', 'TABLE', 'TEXT']
-    """
-    pattern = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/"
-    bare = re.sub(pattern, " ", text, flags=re.DOTALL)
-    return frozenset(word.upper() for word in re.findall(r"[A-Za-z_]+", bare))

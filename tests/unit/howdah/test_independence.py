@@ -30,9 +30,15 @@ def test_the_verifier_shares_no_cast_with_the_loader(path):
     assert not [name for name in imports(path) if name.startswith(forbidden)]
 
 
-@pytest.mark.parametrize("name", ["plan", "planning", "ddl", "typemap", "order", "identifiers", "encoding", "defaults"])
-def test_pure_stages_never_receive_a_connection(name):
-    tree = ast.parse((ROOT / f"{name}.py").read_text())
+PURE = [
+    *(ROOT / f"{name}.py" for name in ("plan", "planning", "typemap", "order", "identifiers", "encoding", "defaults")),
+    *sorted(path for package in ("ddl", "translate") for path in (ROOT / package).glob("*.py")),
+]
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda p: f"{p.parent.name}.{p.stem}")
+def test_pure_stages_never_receive_a_connection(path):
+    tree = ast.parse(path.read_text())
     arguments = [arg.arg for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for arg in node.args.args]
     assert "connection" not in arguments
 

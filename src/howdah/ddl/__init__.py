@@ -1,0 +1,75 @@
+"""Derives the target schema from a source, where no application folder gives one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from howdah import identifiers
+from howdah.catalog.model import SourceTable, TargetCatalog, TargetTable
+from howdah.ddl import foreign_keys, indexes, tables
+from howdah.ddl.values import Derived, Draft, Part, Refusals, Statement
+from howdah.errors import ConfigurationError
+from howdah.findings import Finding
+from howdah.plan import Inspected
+
+__all__ = ["Derived", "Part", "Refusals", "Statement", "derive"]
+
+
+def derive(sources: tuple[Inspected, ...], schema: str, refused: Refusals | None = None) -> Derived:
+    """Return the schema for the sources.
+
+    :param refused: parts that PostgreSQL does not take; they are left out and reported.
+    :raises ConfigurationError: when two sources have a table of the same name.
+    """
+    _one_of_each(sources)
+    every = [(source, table) for source in sources for table in source.catalog.tables]
+    folded = identifiers.fold([table.name for _, table in every])
+    taken = set(folded.values())
+    findings: list[Finding] = []
+    drafts: list[Draft] = []
+    for source, table in every:
+        names = identifiers.fold([column.name for column in table.columns])
+        findings += _renamed(source.name, table, folded[table.name], names)
+        draft = tables.draft(source, table, schema, folded[table.name], names, refused or {})
+        indexes.add(draft, taken, foreign_keys.referred(source, table), refused or {})
+        drafts.append(draft)
+    keys = {(draft.source.name, draft.table.name): foreign_keys.derive(draft, drafts) for draft in drafts}
+    made: list[TargetTable] = []
+    after: list[Statement] = []
+    for draft in drafts:
+        own = keys[draft.source.name, draft.table.name]
+        made.append(replace(draft.target, foreign_keys=own))
+        after += draft.indexes
+        after += [foreign_keys.statement(schema, draft.target.name, key) for key in own]
+    return Derived(
+        catalog=TargetCatalog(schema=schema, tables=tuple(made)),
+        names={(d.source.name, d.table.name): (d.target.name, d.names) for d in drafts},
+        tables=tuple(tables.statement(draft) for draft in drafts),
+        # Foreign keys last: they need the unique keys, and are fastest on filled tables.
+        after=tuple(sorted(after, key=lambda statement: statement.kind == "constraint")),
+        parts=tuple(part for draft in drafts for part in draft.parts),
+        findings=(*findings, *(finding for draft in drafts for finding in draft.findings)),
+        refused=refused or {},
+    )
+
+
+def _one_of_each(sources: tuple[Inspected, ...]) -> None:
+    seen: dict[str, str] = {}
+    for source in sources:
+        for table in source.catalog.tables:
+            other = seen.setdefault(table.name.lower(), source.name)
+            if other != source.name:
+                raise ConfigurationError(
+                    f"{other} and {source.name} both have a table {table.name}.",
+                    "Migrate them one by one, each with its own --schema, or describe them in an application folder.",
+                )
+
+
+def _renamed(source: str, table: SourceTable, target: str, columns: dict[str, str]) -> Iterator[Finding]:
+    """Report names that changed by more than their case."""
+    if target != table.name.lower():
+        yield Finding("warning", "renamed", f"Table {table.name} becomes {target}.", source, table.name)
+    for column, name in columns.items():
+        if name != column.lower():
+            yield Finding("warning", "renamed", f"{table.name}.{column} becomes {name}.", source, table.name, column)

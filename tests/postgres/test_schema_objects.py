@@ -1,0 +1,184 @@
+"""Indexes, CHECKs, generated columns and defaults of a source, read back from the target's catalog."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import psycopg
+import pytest
+
+from howdah.pipeline import Request, migrate, plan
+
+
+def moved(database, source, **options):
+    """Migrate, make sure that a second run changes nothing and finds the same, and return the report."""
+    request = Request((source,), database.dsn, **options)
+    report = migrate(request)
+    again = migrate(request)
+    assert (again.verdict, again.changed) == (report.verdict, False)
+    assert not plan(request).pending
+    assert schema_findings(again) == schema_findings(report)
+    return report
+
+
+def schema_findings(report):
+    return {(f.code, f.message) for f in report.findings if f.code.endswith(("_not_moved", "_as_values", "_column"))}
+
+
+def codes(report):
+    return sorted(finding.code for finding in report.findings)
+
+
+def indexes(database):
+    return {
+        name: definition.partition(" USING ")[2]
+        for name, definition in database.query("SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'")
+    }
+
+
+def test_partial_and_expression_indexes_stay_what_they_are(database, make_source):
+    source = make_source(
+        """CREATE TABLE t (id INTEGER PRIMARY KEY, email TEXT, gone INT, at TEXT);
+           CREATE UNIQUE INDEX live ON t (email) WHERE gone IS NULL;
+           CREATE UNIQUE INDEX shout ON t (upper(email), gone) WHERE gone > 0;
+           CREATE INDEX newest ON t (at DESC, id);
+           CREATE UNIQUE INDEX one_at ON t (at DESC);
+           CREATE INDEX folded ON t (email COLLATE NOCASE);""",
+        t=[(1, "a", None, "x"), (2, "a", 1, "y"), (3, "a", 2, "z"), (4, "b", None, None)],
+    )
+    report = moved(database, source)
+    assert report.verdict == "verified"
+    assert codes(report) == []
+    assert indexes(database) == {
+        "t_pkey": "btree (id)",
+        "live": "btree (email) WHERE (gone IS NULL)",
+        "shout": 'btree (upper((email COLLATE "C")), gone) WHERE (gone > 0)',
+        "newest": "btree (at DESC, id)",
+        "one_at": "btree (at DESC)",
+        "folded": 'btree (lower((email COLLATE "C")))',
+    }
+    partial = "SELECT indexrelid::regclass::text FROM pg_index WHERE indisunique AND indpred IS NOT NULL ORDER BY 1"
+    assert database.query(partial) == [("live",), ("shout",)]
+    database.query("INSERT INTO t VALUES (5, 'a', 3)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.query("INSERT INTO t VALUES (6, 'b', NULL)")
+
+
+def test_an_index_that_may_mean_something_else_is_reported_with_its_sql(database, make_source):
+    source = make_source(
+        """CREATE TABLE t (a INT, b TEXT); CREATE INDEX odd ON t (round(a / 3.0));
+           CREATE INDEX late ON t (b COLLATE RTRIM) WHERE b <> '';"""
+    )
+    report = moved(database, source)
+    found = {f.sql: f.message for f in report.findings if f.code == "index_not_moved"}
+    assert found == {
+        "CREATE INDEX odd ON t (round(a / 3.0))": "The index odd does not move: it uses round().",
+        "CREATE INDEX late ON t (b COLLATE RTRIM) WHERE b <> ''": (
+            "The index late does not move: text compares by collation RTRIM."
+        ),
+    }
+    assert indexes(database) == {}
+
+
+def test_what_only_the_server_refuses_is_reported_and_not_tried_again(database, make_source):
+    # to_char() is not immutable, so PostgreSQL builds no index on it; nor does it default to it in a CHECK's stead.
+    source = make_source(
+        """CREATE TABLE t (at DATETIME, y TEXT AS (strftime('%Y', at)) STORED);
+           CREATE INDEX by_year ON t (strftime('%Y', at));"""
+    )
+    with_rows = [f"INSERT INTO t (at) VALUES ('202{n}-01-01 00:00:00');" for n in range(3)]
+    with sqlite3.connect(source) as connection:
+        connection.executescript("".join(with_rows))
+    report = moved(database, source)
+    assert report.verdict == "verified"
+    messages = {f.code: f.message for f in report.findings if f.code.endswith(("_not_moved", "_as_values"))}
+    assert "PostgreSQL says: functions in index expression must be marked IMMUTABLE" in messages["index_not_moved"]
+    assert "PostgreSQL says: generation expression is not immutable" in messages["generated_as_values"]
+    assert database.query("SELECT y FROM t ORDER BY 1") == [("2020",), ("2021",), ("2022",)]
+    recorded = database.query("SELECT kind, name FROM howdah.object WHERE kind LIKE 'refused%' ORDER BY 1")
+    assert recorded == [("refused generated", "y"), ("refused index", "by_year")]
+
+
+def test_checks_are_kept_by_the_target(database, make_source):
+    source = make_source(
+        """CREATE TABLE t (id INTEGER PRIMARY KEY, qty INT CHECK (qty >= 0), flag BOOLEAN CHECK (flag IN (0, 1)),
+             kind TEXT CONSTRAINT "Known Kind" CHECK (kind IN ("a", 'b')), doc JSON CHECK (json_valid(doc)),
+             CHECK (qty < 10 OR kind LIKE 'B'), CHECK (round(qty) = qty))""",
+        t=[(1, 3, 1, "a", "{}"), (2, 11, 0, "b", "1"), (3, None, None, None, "[]")],
+    )
+    report = moved(database, source)
+    assert report.verdict == "verified"
+    checks = database.query("SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = 't'::regclass")
+    assert {name for (name,) in checks} == {"t_qty_check", "t_flag_check", "known kind", "t_doc_check", "t_check"}
+    lost = [f for f in report.findings if f.code == "check_not_moved"]
+    assert [(f.message, f.sql) for f in lost] == [
+        ("A CHECK constraint of t does not move: it uses round().", "CHECK (round(qty) = qty)")
+    ]
+    with pytest.raises(psycopg.errors.CheckViolation, match="t_check"):
+        database.query("INSERT INTO t VALUES (9, 10, true, 'a', '{}')")
+
+
+def test_rows_that_break_a_check_go_to_quarantine(database, make_source):
+    source = make_source("CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT, CHECK (a / b < 5), CHECK (a * b < 99))")
+    with sqlite3.connect(source) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = 1")
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?)", [(1, 4, 1), (2, 9, 1), (3, 9, 0), (4, 2**62, 2**62)])
+    report = moved(database, source)
+    assert (report.verdict, report.quarantined_rows) == ("quarantined", 2)
+    rows = database.query("SELECT locator, code, reason FROM howdah.quarantine ORDER BY 1")
+    assert [row[:2] for row in rows] == [(2, "check"), (4, "check")]
+    assert rows[0][2] == "The row breaks the constraint t_check."
+    assert rows[1][2].endswith(": bigint out of range.")
+    assert database.query("SELECT id FROM t ORDER BY 1") == [(1,), (3,)]
+
+
+def test_generated_columns_compute_in_the_target(database, make_source):
+    source = make_source(
+        """CREATE TABLE line (id INTEGER PRIMARY KEY, qty INT, price REAL, total REAL AS (qty * price) STORED,
+             label TEXT GENERATED ALWAYS AS ('#' || id) VIRTUAL, big BOOLEAN AS (qty > 10),
+             twice INT AS (length(label)), odd TEXT AS (price || ''), UNIQUE (label))"""
+    )
+    with sqlite3.connect(source) as connection:
+        connection.executemany("INSERT INTO line (qty, price) VALUES (?, ?)", [(2, 0.1), (30, 1.5), (None, 3.0)])
+    report = moved(database, source)
+    assert report.verdict == "verified"
+    computed = "SELECT array_agg(attname::text ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'line'::regclass"
+    assert database.value(computed + " AND attgenerated = 's'") == ["total", "label", "big"]
+    lost = {f.column: (f.message, f.sql) for f in report.findings if f.code == "generated_as_values"}
+    assert lost["twice"] == (
+        "line.twice is computed by SQLite and moves as plain values: its formula uses another computed column.",
+        "length(label)",
+    )
+    assert lost["odd"][1] == "price || ''"
+    assert database.query("SELECT total, label, big, twice, odd FROM line ORDER BY id") == [
+        (0.2, "#1", False, 2, "0.1"),
+        (45.0, "#2", True, 2, "1.5"),
+        (None, "#3", None, 2, "3.0"),
+    ]
+    database.query("INSERT INTO line (id, qty, price) VALUES (9, 11, 2)")
+    assert database.query("SELECT total, label, big FROM line WHERE id = 9") == [(22.0, "#9", True)]
+
+
+def test_changes_of_rows_with_generated_columns_move(database, make_source, change):
+    source = make_source("CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT AS (a + 1) STORED)")
+    change(source, "INSERT INTO t (a) VALUES (1), (2), (3)")
+    moved(database, source)
+    change(source, "UPDATE t SET a = 20 WHERE id = 2; DELETE FROM t WHERE id = 3; INSERT INTO t (a) VALUES (5)")
+    report = migrate(Request((source,), database.dsn))
+    assert (report.verdict, report.changed) == ("verified", True)
+    assert database.query("SELECT * FROM t ORDER BY 1") == [(1, 1, 2), (2, 20, 21), (3, 5, 6)]
+
+
+def test_defaults_in_parentheses_and_functions_work(database, make_source):
+    source = make_source(
+        """CREATE TABLE t (id INTEGER PRIMARY KEY, a INT DEFAULT (1 + 1), b TEXT DEFAULT (strftime('%Y', 'now')),
+             c INTEGER DEFAULT (strftime('%s', 'now')), d DATETIME DEFAULT (datetime('now')), e TEXT DEFAULT 'null',
+             f TEXT DEFAULT (lower(hex(randomblob(16)))), g BOOL DEFAULT 0)"""
+    )
+    report = moved(database, source)
+    assert [(f.code, f.column, f.sql) for f in report.findings] == [
+        ("default_not_moved", "f", "lower(hex(randomblob(16)))")
+    ]
+    row = database.query("INSERT INTO t (id) VALUES (1) RETURNING a, b = to_char(now(), 'YYYY'), e, f, g")
+    assert row == [(2, True, "null", None, False)]
+    assert database.value("SELECT abs(c - extract(epoch FROM now())) < 5 AND now()::timestamp - d < '5 s' FROM t")
