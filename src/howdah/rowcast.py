@@ -22,16 +22,18 @@ class RowCast:
     """Turns a source row into the texts of the target columns.
 
     :ivar notes: a counter for each target column, of identifiers that were mapped.
+    :ivar casts: target column → the cast of one value.
     """
 
     def __init__(self, plan: TablePlan) -> None:
         names = [column.name for column in plan.table.columns]
         self.notes = {column.target: [0] for column in plan.columns}
+        self.casts = {column.target: self._cast(column) for column in plan.columns}
         self._steps = [
             (
                 names.index(column.source) if column.source else -1,
                 column.source or column.target,
-                self._cast(column),
+                self.casts[column.target],
                 column.required,
                 self._stand_in(column),
             )
@@ -45,7 +47,7 @@ class RowCast:
     def _stand_in(self, column: ColumnPlan) -> str | None:
         """Return the declared value for where the source has none (tenancy)."""
         value = column.option("value")
-        return self._cast(column)(value) if value else None
+        return self.casts[column.target](value) if value else None
 
     def __call__(self, row: Row) -> list[str | None]:
         """Return PostgreSQL's text of each target column.

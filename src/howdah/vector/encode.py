@@ -1,0 +1,268 @@
+"""Units of rows, cast as a plan says, as a binary COPY stream."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from howdah import casts
+from howdah.casts import CastError
+from howdah.plan import ColumnPlan, TablePlan
+from howdah.rowcast import RowCast
+from howdah.vector import binary, columns, reading
+from howdah.vector.arrays import Bytes, from_matrix, from_pieces, nulls, raw
+from howdah.vector.reading import Unit
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that does not fit: where it is and why."""
+
+    locator: int
+    column: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as PostgreSQL reads them.
+
+    :ivar stream: rows of a binary COPY stream, without its header and trailer, as a buffer.
+    :ivar odd: locators of rows that must be cast one by one, as the unit does not hold their values.
+    """
+
+    stream: Any
+    rows: int
+    rejects: tuple[Reject, ...]
+    odd: tuple[int, ...]
+
+
+@dataclass
+class _Faults:
+    """The first column of each row that does not fit."""
+
+    rows: Mask
+    found: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+
+    def add(self, row: int, column: str, code: str, reason: str) -> None:
+        self.rows[row] = True
+        self.found[row] = (column, code, reason)
+
+
+class Encoder:
+    """Casts units of one table.
+
+    :param lanes: lane of each of :attr:`sources`.
+    :param staged: put locator and chunk number in front of each row, as the staging table has them.
+    """
+
+    def __init__(self, plan: TablePlan, lanes: Sequence[str], *, staged: bool) -> None:
+        self.sources = sources(plan)
+        self._staged = staged
+        self.rowcast = RowCast(plan)
+        self._columns = [
+            _Column(
+                plan_, self.rowcast.casts[plan_.target], lanes[self.sources.index(plan_.source)] if plan_.source else ""
+            )
+            for plan_ in plan.columns
+        ]
+        self._places = [self.sources.index(c.source) if c.source else -1 for c in plan.columns]
+        self._count = (len(plan.columns) + (2 if staged else 0)).to_bytes(2, "big")
+        self._binary = [binary.encoder(c.type) for c in plan.columns]
+
+    @property
+    def mapped(self) -> int:
+        """Return how many values became other identifiers."""
+        return self.rowcast.mapped
+
+    def __call__(self, unit: Unit, chunk: int) -> Encoded:
+        """Return the rows of a unit that fit, those that do not, and those that are not in it."""
+        faults = _Faults(unit.odd.copy())
+        pieces = _Pieces(len(unit))
+        pieces.constant(self._count)
+        if self._staged:
+            pieces.constant(b"\x00\x00\x00\x08")
+            pieces.matrix(unit.locators.astype(">i8").view(np.uint8).reshape(-1, 8))
+            pieces.constant(b"\x00\x00\x00\x04" + chunk.to_bytes(4, "big"))
+        for column, place in zip(self._columns, self._places, strict=True):
+            if place < 0:
+                pieces.constant(binary.field(column.stand_in))
+            else:
+                column.encode(unit.columns[place], faults, pieces)
+        joined = pieces.joined(~faults.rows)
+        data, _ = raw(joined)
+        locators = unit.locators
+        return Encoded(
+            stream=data.data,
+            rows=len(joined),
+            rejects=tuple(Reject(int(locators[row]), *faults.found[row]) for row in sorted(faults.found)),
+            odd=tuple(locators[unit.odd].tolist()),
+        )
+
+    def one(self, locator: int, chunk: int, row: tuple[Any, ...]) -> bytes:
+        """Return one row, cast value by value.
+
+        :raises howdah.rowcast.RowError: it does not fit.
+        """
+        texts = self.rowcast(row)
+        fields = [None if text is None else encode(text) for text, encode in zip(texts, self._binary, strict=True)]
+        head = [locator.to_bytes(8, "big", signed=True), chunk.to_bytes(4, "big")] if self._staged else []
+        return self._count + b"".join(map(binary.field, [*head, *fields]))
+
+
+def lanes(connection: sqlite3.Connection, plan: TablePlan) -> tuple[str, ...]:
+    """Return the lane of each column of :func:`sources`."""
+    names = sources(plan)
+    inexact = {name: all(c.cast == "float" for c in plan.columns if c.source == name) for name in names}
+    found = reading.lanes(connection, plan.table, names)
+    return tuple(
+        "number" if inexact[name] and lane in ("integer", "real") else lane
+        for name, lane in zip(names, found, strict=True)
+    )
+
+
+def sources(plan: TablePlan) -> tuple[str, ...]:
+    """Return the source columns that a plan reads, each once."""
+    return tuple(dict.fromkeys(column.source for column in plan.columns if column.source))
+
+
+class _Column:
+    """One target column: how its values are made, and what stands in for NULL."""
+
+    def __init__(self, plan: ColumnPlan, cast: casts.Cast, lane: str) -> None:
+        self._name = plan.source or plan.target
+        self._cast = cast
+        self._required = plan.required
+        self._binary = binary.encoder(plan.type)
+        self._jsonb = plan.type.name == "jsonb"
+        self._width = 0 if plan.type.kind == "e" else binary.WIDTHS.get(plan.type.name, 0)
+        self._whole = columns.for_lane(plan.cast, plan.type, lane, plan.option("unit")) if lane else None
+        value = plan.option("value")
+        text = cast(value) if value else None
+        self.stand_in = None if text is None else self._binary(text)
+
+    def encode(self, array: Any, faults: _Faults, pieces: _Pieces) -> None:
+        """Put a column's values, each with its length, behind the pieces."""
+        found = self._whole(array) if self._whole else _undecided(array, self._width)
+        null = found.null.copy()
+        fixed = found.fixed.copy() if found.fixed is not None and found.open.any() else found.fixed
+        decided: dict[int, bytes] = {}
+        absent = nulls(array)
+        if self.stand_in is not None and absent.any():
+            decided.update(dict.fromkeys(np.flatnonzero(absent).tolist(), self.stand_in))
+        for row in np.flatnonzero(found.open & ~faults.rows).tolist():
+            try:
+                text = self._cast(_value(array[row]))
+            except CastError as error:
+                faults.add(row, self._name, error.code, error.reason)
+                null[row] = True
+                continue
+            null[row] = text is None
+            if text is not None:
+                decided[row] = self._binary(text)
+        if decided:
+            null[list(decided)] = False
+        if self._required and null.any():
+            for row in np.flatnonzero(null & ~faults.rows).tolist():
+                faults.add(row, self._name, "not_null", "The value is NULL, and the column takes none.")
+        if fixed is not None:
+            if decided and fixed is found.fixed:
+                fixed = fixed.copy()
+            for row, value in decided.items():
+                fixed[row] = np.frombuffer(value, np.uint8)
+            pieces.fixed(fixed, null)
+        else:
+            pieces.varied(_patched(found.varied, decided, null), null)
+
+
+def _undecided(array: Any, width: int) -> columns.Cast:
+    """Leave every value to the one-value cast."""
+    null = nulls(array)
+    if width:
+        return columns.Cast(null, ~null, fixed=np.zeros((len(array), width), np.uint8))
+    return columns.Cast(null, ~null, varied=pa.nulls(len(array), pa.binary()))
+
+
+def _value(scalar: Any) -> Any:
+    """Return a value as Python's sqlite3 reads it, with surrogate escapes for what is no UTF-8."""
+    if pa.types.is_string(scalar.type):
+        return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+    return scalar.as_py()
+
+
+def _patched(array: Any, decided: dict[int, bytes], null: Mask) -> Any:
+    """Return an array with some values replaced, and nothing where there is NULL."""
+    values = array.cast(pa.binary()) if array.type != pa.binary() else array
+    if decided:
+        mask = np.zeros(len(array), np.bool_)
+        mask[list(decided)] = True
+        values = pc.replace_with_mask(
+            values, pa.array(mask), pa.array([decided[row] for row in sorted(decided)], pa.binary())
+        )
+    if null.any():
+        values = pc.if_else(pa.array(null), pa.scalar(b"", pa.binary()), values)
+    return values
+
+
+class _Pieces:
+    """Puts the parts of every row side by side and joins them at the end."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._run: list[Bytes] = []
+        self._arrays: list[Any] = []
+
+    def constant(self, value: bytes) -> None:
+        """Add the same bytes to every row."""
+        self._run.append(np.broadcast_to(np.frombuffer(value, np.uint8), (self._rows, len(value))))
+
+    def matrix(self, values: Bytes) -> None:
+        """Add bytes of one length, a row each."""
+        self._run.append(values)
+
+    def fixed(self, values: Bytes, null: Mask) -> None:
+        """Add values of one length."""
+        width = values.shape[1]
+        if not null.any():
+            self.constant(width.to_bytes(4, "big"))
+            self.matrix(values)
+            return
+        whole = np.empty((self._rows, 4 + width), np.uint8)
+        whole[:, :4] = np.frombuffer(width.to_bytes(4, "big"), np.uint8)
+        whole[:, 4:] = values
+        whole[null, :4] = 255
+        sizes = np.where(null, 4, 4 + width).astype(np.int32)
+        self._flush()
+        self._arrays.append(from_pieces(whole, np.arange(4 + width, dtype=np.int32) < sizes[:, None], sizes))
+
+    def varied(self, values: Any, null: Mask) -> None:
+        """Add values of any length."""
+        _, offsets = raw(values)
+        sizes = np.diff(offsets)
+        self.matrix(np.where(null, -1, sizes).astype(">i4").view(np.uint8).reshape(-1, 4))
+        self._flush()
+        self._arrays.append(values)
+
+    def _flush(self) -> None:
+        if self._run:
+            self._arrays.append(from_matrix(np.concatenate(self._run, axis=1)))
+            self._run = []
+
+    def joined(self, kept: Mask) -> Any:
+        """Return the rows that are kept as one binary array."""
+        self._flush()
+        arrays = self._arrays
+        if not kept.all():
+            mask = pa.array(kept)
+            arrays = [array.filter(mask) for array in arrays]
+        return pc.binary_join_element_wise(*arrays, pa.scalar(b"", pa.binary())) if len(arrays) > 1 else arrays[0]
