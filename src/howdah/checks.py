@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from howdah.catalog.model import TargetForeignKey, TargetUnique
 from howdah.pg import DATA_FAULTS, Connection, execute, message, qualified, quoted
 from howdah.plan import ColumnPlan
-from howdah.staging import LOCATOR, SHARED, Reject, Stage
+from howdah.staging import LOCATOR, SHARED, Stage
+from howdah.vector.encode import Reject
 
 DEPENDS_ON_TARGET = frozenset({"orphan", "conflict", "unique_conflict"})
 """Reasons that may go away without a change of the source."""

@@ -15,7 +15,7 @@ from howdah import __version__, pg
 from howdah.errors import LockHeld, TargetRefused
 from howdah.pg import Connection
 
-VERSION = 2
+VERSION = 3
 RELATIONS = ("table", "index")
 REFUSED = "refused "
 """Before the kind of what PostgreSQL did not take: recorded with the reason, so that it is not tried in every run."""
@@ -37,7 +37,7 @@ COMMENT ON TABLE howdah.object IS 'What howdah itself created, without an applic
 CREATE TABLE howdah.source (
   application text NOT NULL, source text NOT NULL, path text NOT NULL, size bigint NOT NULL,
   sha256 text NOT NULL, profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run,
-  definition json, PRIMARY KEY (application, source)
+  definition json NOT NULL, PRIMARY KEY (application, source)
 );
 COMMENT ON COLUMN howdah.source.definition IS 'Its schema and casts, by which it can be exported again';
 CREATE TABLE howdah.load (
@@ -45,7 +45,7 @@ CREATE TABLE howdah.load (
   target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_sha256 text NOT NULL,
   content_digest text NOT NULL, plan_digest text NOT NULL, source_rows bigint NOT NULL,
   loaded_rows bigint NOT NULL, quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL,
-  mapped bigint NOT NULL, settled boolean NOT NULL,
+  mapped bigint NOT NULL, settled boolean NOT NULL, key_columns jsonb NOT NULL,
   loaded_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz, digest bytea,
   PRIMARY KEY (application, source, table_name),
   CONSTRAINT conservation CHECK (source_rows = loaded_rows + quarantined_rows)
@@ -57,7 +57,10 @@ CREATE TABLE howdah.chunk (
   source_digest bytea NOT NULL, digest bytea, keys bytea NOT NULL,
   PRIMARY KEY (application, source, table_name, ordinal)
 );
-COMMENT ON COLUMN howdah.chunk.keys IS 'Keys of the rows that are ours: a JSON array of arrays of text';
+COMMENT ON COLUMN howdah.chunk.keys IS 'Keys of the rows that are ours: rows of a binary COPY stream';
+-- Keys do not compress.
+ALTER TABLE howdah.chunk ALTER COLUMN keys SET STORAGE EXTERNAL;
+COMMENT ON COLUMN howdah.load.key_columns IS 'Name and type of each column of those keys';
 CREATE TABLE howdah.quarantine (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id uuid NOT NULL REFERENCES howdah.run,
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, locator bigint NOT NULL,
@@ -68,14 +71,6 @@ CREATE TABLE howdah.quarantine (
 COMMENT ON TABLE howdah.quarantine IS 'Whole source rows that did not fit, each with the reason';
 """
 
-# What makes a ledger of the next version out of one of this version.
-_UPGRADES = {
-    1: """
-ALTER TABLE howdah.source ADD COLUMN definition json;
-COMMENT ON COLUMN howdah.source.definition IS 'Its schema and casts, by which it can be exported again';
-""",
-}
-
 
 @dataclass(frozen=True)
 class Load:
@@ -84,6 +79,7 @@ class Load:
     :ivar target_rows: rows of the target table right after the load, other people's included.
     :ivar mapped: identifiers that were mapped to UUIDs.
     :ivar settled: nothing waits to be deleted.
+    :ivar key_columns: name and type of each column of the keys in the chunks.
     :ivar digest: multiset digest of the canonical rows, written by the verifier.
     """
 
@@ -99,6 +95,7 @@ class Load:
     target_rows: int
     mapped: int
     settled: bool
+    key_columns: Any
     verified_at: datetime | None
 
 
@@ -196,13 +193,13 @@ def read(connection: Connection, application: str) -> Ledger:
                 "Rename it: that name is howdah's.",
             )
         return Ledger(application, False, {}, {}, frozenset())
-    version = _version(connection)
+    _check_version(connection)
     loads = {
         (source, table): Load(*rest)
         for source, table, *rest in connection.execute(
             """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
                       content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
-                      mapped, settled, verified_at
+                      mapped, settled, key_columns, verified_at
                FROM howdah.load WHERE application = %s""",
             [application],
         )
@@ -211,8 +208,8 @@ def read(connection: Connection, application: str) -> Ledger:
         name: KnownSource(digest, profile, described)
         for name, digest, profile, described in pg.execute(
             connection,
-            f"""SELECT source, sha256, profile, {"definition IS NOT NULL" if version > 1 else "false"}
-                FROM howdah.source WHERE application = %s""",
+            """SELECT source, sha256, profile, definition IS NOT NULL
+               FROM howdah.source WHERE application = %s""",
             [application],
         )
     }
@@ -235,18 +232,17 @@ def read(connection: Connection, application: str) -> Ledger:
     )
 
 
-def _version(connection: Connection) -> int:
+def _check_version(connection: Connection) -> None:
     row = connection.execute("SELECT version FROM howdah.version").fetchone()
-    if row is None or not 1 <= row[0] <= VERSION:
+    if row != (VERSION,):
         raise TargetRefused(
             f"The ledger in the target has version {row and row[0]}, and this howdah {__version__} knows {VERSION}.",
             "Use the version of howdah that made it.",
         )
-    return int(row[0])
 
 
 def create(connection: Connection) -> None:
-    """Make the ledger's tables, if they are not there; bring older ones up to date.
+    """Make the ledger's tables, if they are not there.
 
     :raises TargetRefused: no right to create a schema (from the driver's error, by the caller).
     """
@@ -257,10 +253,6 @@ def create(connection: Connection) -> None:
         if row and row[0]:
             connection.execute(_TABLES)
             connection.execute("INSERT INTO howdah.version VALUES (%s)", [VERSION])
-            return
-        for version in range(_version(connection), VERSION):
-            pg.execute(connection, _UPGRADES[version])
-            connection.execute("UPDATE howdah.version SET version = %s", [version + 1])
 
 
 def start_run(connection: Connection, application: str, run_id: UUID) -> None:
@@ -387,6 +379,7 @@ def add_quarantine(
 def record_load(connection: Connection, application: str, source: str, table: str, load: Load) -> None:
     """Record a load, in the transaction that holds its rows."""
     columns = [field.name for field in fields(Load)]
+    values = {name: getattr(load, name) for name in columns} | {"key_columns": pg.as_json(load.key_columns)}
     updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
     pg.execute(
         connection,
@@ -394,7 +387,7 @@ def record_load(connection: Connection, application: str, source: str, table: st
             VALUES (%s, %s, %s, {", ".join(["%s"] * len(columns))})
             ON CONFLICT (application, source, table_name) DO UPDATE
             SET loaded_at = now(), digest = NULL, {updates}""",
-        [application, source, table, *(getattr(load, name) for name in columns)],
+        [application, source, table, *(values[name] for name in columns)],
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from howdah import checks, ledger, merge
+from howdah import checks, ledger, merge, ownership
 from howdah.catalog.sqlite import open_snapshot
 from howdah.errors import QuarantinedRows, VerificationFailed
 from howdah.ledger import Ledger, Load, Quarantined
@@ -114,7 +114,7 @@ def _load_group(
         # Readers go on; writers wait, so that nobody fills a gap between a check and the insert it is for.
         target = qualified(s.plan.target.schema, s.plan.target.name)
         execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-        merge.recall(connection, context.application, s.plan, s.owned)
+        ownership.recall(connection, context.application, s.plan, s.owned)
     doomed = _doomed(connection, context, unsettled)
     restore = _defer(connection, stages)
     deleted = dict.fromkeys(by_target, 0)
@@ -142,8 +142,8 @@ def _stage(connection: Connection, plan: TablePlan, number: int, context: Contex
     def step(done: int, size: int) -> None:
         context.progress(Event("load", *plan.identity, done, plan.rows, size))
 
+    staged = stage(connection, path, plan, number, step)
     with open_snapshot(path) as snapshot:
-        staged = stage(connection, snapshot, plan, number, step)
         counted = count(snapshot, plan.table)
     if staged.rows != counted:
         raise VerificationFailed(
@@ -159,7 +159,7 @@ def _doomed(
     found = {}
     for number, plan in enumerate(unsettled):
         name = f"pg_temp._howdah_doomed_{number}"
-        merge.recall(connection, context.application, plan, name, merge.RETAINED)
+        ownership.recall(connection, context.application, plan, name, ownership.RETAINED)
         found[plan.target.name] = (name, plan.key)
     return found
 
@@ -227,6 +227,7 @@ def _record(
         target_rows=rows[0],
         mapped=s.mapped,
         settled=retained == 0,
+        key_columns=ownership.key_columns(plan),
         verified_at=None,
     )
     ledger.record_load(connection, context.application, *plan.identity, entry)
@@ -283,7 +284,7 @@ def settle(connection: Connection, plan: TablePlan, context: Context) -> tuple[i
     """
     with connection.transaction():
         name = "pg_temp._howdah_retained"
-        if not merge.recall(connection, context.application, plan, name, merge.RETAINED):
+        if not ownership.recall(connection, context.application, plan, name, ownership.RETAINED):
             return 0, 0
         target = qualified(plan.target.schema, plan.target.name)
         execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from howdah import ownership
 from howdah.checks import different, image_digest
-from howdah.pg import Connection, copy_in, execute, qualified, quoted
+from howdah.pg import Connection, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
-
-RETAINED = -1
-"""Ordinal of the ledger chunk of rows that vanished from the source and still wait to be deleted."""
 
 
 @dataclass(frozen=True)
@@ -20,32 +18,6 @@ class Merged:
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
-
-
-def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
-    """Fill a new temporary table with the keys of our rows, from the ledger; return how many.
-
-    :param table: name of the temporary table, as ``pg_temp.name``.
-    :param ordinal: only the keys of this chunk.
-    """
-    bare = table.removeprefix("pg_temp.")
-    types = {column.target: column.type.sql for column in plan.columns}
-    keyed = [(quoted(name), types[name]) for name in plan.key] or [("h", "text")]
-    columns = ", ".join(f"{name} {kind}" for name, kind in keyed)
-    values = ", ".join(f"(e.v ->> {n})::{kind}" for n, (_, kind) in enumerate(keyed))
-    execute(connection, f"CREATE TEMP TABLE {bare} ({columns}) ON COMMIT DROP")
-    cursor = execute(
-        connection,
-        f"""INSERT INTO {table} SELECT {values}
-            FROM howdah.chunk c, jsonb_array_elements(convert_from(c.keys, 'UTF8')::jsonb) e(v)
-            WHERE c.application = %s AND c.source = %s AND c.table_name = %s
-            AND c.ordinal = coalesce(%s::int, c.ordinal)
-        """,
-        [application, plan.source, plan.table.name, ordinal],
-    )
-    if cursor.rowcount > 1000:
-        execute(connection, f"ANALYZE {table}")
-    return int(cursor.rowcount)
 
 
 def delete_vanished(connection: Connection, stage: Stage) -> int:
@@ -144,74 +116,25 @@ def write(connection: Connection, stage: Stage) -> Merged:
 def record_chunks(connection: Connection, application: str, run_id: object, stage: Stage) -> int:
     """Write chunks and the keys of our rows into the ledger; return how many of them wait to be deleted."""
     plan = stage.plan
-    known = [application, plan.source, plan.table.name]
-    execute(
-        connection,
-        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s",
-        known,
-    )
-    execute(
-        connection,
-        "CREATE TEMP TABLE _howdah_chunk (ordinal int, first bigint, last bigint, rows bigint, digest bytea)"
-        " ON COMMIT DROP",
-    )
-    copy_in(
-        connection,
-        "COPY pg_temp._howdah_chunk FROM STDIN",
-        ((n, *chunk) for n, chunk in enumerate(stage.chunks)),
-    )
-    texts = [f"{quoted(name)}::text" for name in plan.key] or [image_digest(stage)]
-    execute(
-        connection,
-        f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid,
-                                      last_rowid, rows,
-                                      source_digest, keys)
-            SELECT %s, %s, %s, c.ordinal, %s, c.first, c.last, c.rows, c.digest,
-                   convert_to(coalesce(k.keys, '[]'::jsonb)::text, 'UTF8')
-            FROM pg_temp._howdah_chunk c LEFT JOIN (
-              SELECT {CHUNK} AS ordinal, jsonb_agg(jsonb_build_array({", ".join(texts)})
-                                            ORDER BY {LOCATOR}) AS keys
-              FROM {stage.name} WHERE NOT {SHARED} GROUP BY 1) k USING (ordinal)""",
-        [*known, run_id],
-    )
-    execute(connection, "DROP TABLE pg_temp._howdah_chunk")
+    parts = ", ".join(f"({quoted(name)})" for name in plan.key) or image_digest(stage)
+    query = f"SELECT {CHUNK}, {parts} FROM {stage.name} WHERE NOT {SHARED}"
+    keys = ownership.keys_by_chunk(connection, query)
+    ownership.record(connection, application, run_id, plan, stage.chunks, keys)
     if not plan.key:
         return 0
-    gone = f"""SELECT jsonb_agg(jsonb_build_array({", ".join("o." + text for text in texts)})) AS keys,
-                      count(*) AS n
-               FROM {stage.owned} o
+    gone = f"""SELECT {", ".join(f"o.{quoted(name)}" for name in plan.key)} FROM {stage.owned} o
                WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(plan.key, "s", "o")})
                  AND EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
                              WHERE {_same(plan.key, "t", "o")})"""
-    return _record_retained(connection, known, run_id, gone)
+    return ownership.record_retained(connection, application, run_id, plan, gone)
 
 
 def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:
     """Write anew which rows of ours still wait to be deleted; return how many."""
-    known = [application, plan.source, plan.table.name]
-    execute(
-        connection,
-        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s",
-        [*known, RETAINED],
-    )
-    texts = ", ".join(f"o.{quoted(name)}::text" for name in plan.key)
-    gone = f"""SELECT jsonb_agg(jsonb_build_array({texts})) AS keys, count(*) AS n FROM {retained} o
+    gone = f"""SELECT {", ".join(f"o.{quoted(name)}" for name in plan.key)} FROM {retained} o
                WHERE EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
                              WHERE {_same(plan.key, "t", "o")})"""
-    return _record_retained(connection, known, run_id, gone)
-
-
-def _record_retained(connection: Connection, known: list[str], run_id: object, query: str) -> int:
-    cursor = execute(
-        connection,
-        f"""INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, rows,
-                                      source_digest, keys)
-            SELECT %s, %s, %s, %s, %s, n, '', convert_to(keys::text, 'UTF8') FROM ({query}) q WHERE n > 0
-            RETURNING rows""",
-        [*known, RETAINED, run_id],
-    )
-    row = cursor.fetchone()
-    return int(row[0]) if row else 0
+    return ownership.record_retained(connection, application, run_id, plan, gone)
 
 
 def _same(columns: tuple[str, ...], one: str, other: str) -> str:

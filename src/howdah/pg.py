@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import sqlalchemy
 from psycopg import conninfo, sql
+from psycopg.types.json import Jsonb
 
 from howdah.errors import HowdahError, TargetRefused
 from howdah.report import TargetInfo
@@ -31,6 +32,13 @@ UNFIT = (*ROW_FAULTS, psycopg.ProgrammingError, psycopg.NotSupportedError)
 NO_RIGHT = psycopg.errors.InsufficientPrivilege
 TAKEN = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
 """An object of that name is there already."""
+
+BrokenConstraint = psycopg.IntegrityError
+"""A row breaks a constraint of its table."""
+
+# A binary COPY stream without flags or header extension begins and ends like this.
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
 
 MINIMUM_VERSION = 150000
 
@@ -161,11 +169,43 @@ def copy_in(connection: Connection, statement: str, rows: Iterable[Sequence[Any]
             copy.write_row(row)
 
 
+def copy_binary(connection: Connection, statement: str, rows: Any) -> None:
+    """Send rows of a binary COPY stream, given without its header and trailer, as bytes or a buffer."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(_COPY_HEADER)
+        copy.write(rows)
+        copy.write(_COPY_TRAILER)
+
+
+def copy_typed(connection: Connection, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Send rows of Python values by ``COPY … FROM STDIN (FORMAT BINARY)``."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
+        for row in rows:
+            copy.write_row(row)
+
+
+def copy_out_rows(connection: Connection, statement: str) -> Iterator[bytes]:
+    """Yield the rows of ``COPY … TO STDOUT (FORMAT BINARY)``, without its header and trailer."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for block in copy:
+            row = bytes(block)
+            # The server sends a message for each row; the header comes with the first.
+            row = row[len(_COPY_HEADER) :] if row.startswith(_COPY_HEADER) else row
+            if row and row != _COPY_TRAILER:
+                yield row
+
+
 def copy_out(connection: Connection, statement: str) -> Iterator[bytes]:
     """Yield the blocks of ``COPY … TO STDOUT``."""
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for block in copy:
             yield bytes(block)
+
+
+def as_json(value: Any) -> Jsonb:
+    """Return a parameter for a jsonb column."""
+    return Jsonb(value)
 
 
 def message(error: Exception) -> str:

@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 from howdah import application as applications
 from howdah import checks, create, definition, discover, finish, inspection, ledger, pg, profile, quarantine, snapshot
 from howdah.application import Application
-from howdah.catalog.sqlite import open_snapshot
 from howdah.clock import Clock
 from howdah.ddl import Derived
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
@@ -24,8 +23,8 @@ from howdah.load import Budget, Context, Loaded, load_group, settle
 from howdah.merge import Merged
 from howdah.plan import Inspected, Plan, TablePlan
 from howdah.progress import Event, Progress, silent
-from howdah.reading import content_digest
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
+from howdah.vector.stream import content_digest
 from howdah.verify import Outcome, verify_table
 
 
@@ -246,10 +245,8 @@ def _must_load(session: _Session, plan: TablePlan, waiting: dict[tuple[str, str]
     if waiting.get(plan.identity, frozenset()) & checks.DEPENDS_ON_TARGET:
         return True
     path, digest = session.paths[plan.source]
-    if entry.snapshot_sha256 != digest:
-        with open_snapshot(path) as connection:
-            if content_digest(connection, plan.table) != entry.content_digest:
-                return True
+    if entry.snapshot_sha256 != digest and content_digest(path, plan) != entry.content_digest:
+        return True
     return _rows_gone(session, entry)
 
 

@@ -14,9 +14,6 @@ from howdah.discover import quoted
 Row = tuple[Any, ...]
 """The values of one row in the order of the table's columns."""
 
-CHUNK = 10_000
-"""Rows per chunk of the ledger."""
-
 
 def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[int, Row]]:
     """Yield (locator, values) for every row.
@@ -39,14 +36,19 @@ def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[i
 def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int]) -> Iterator[tuple[int, Row]]:
     """Yield the rows with the given locators, in their order."""
     if table.rowid and len(locators) <= 1000:
-        columns = ", ".join(quoted(column.name) for column in table.columns)
-        query = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"
-        for locator in sorted(locators):
-            for row in connection.execute(query, [locator]):
-                yield locator, row
+        yield from some(connection, table, sorted(locators))
         return
     for locator, row in rows(connection, table):
         if locator in locators:
+            yield locator, row
+
+
+def some(connection: sqlite3.Connection, table: SourceTable, locators: list[int]) -> Iterator[tuple[int, Row]]:
+    """Yield the rows with the given rowids, each looked up by itself."""
+    columns = ", ".join(quoted(column.name) for column in table.columns)
+    query = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"
+    for locator in locators:
+        for row in connection.execute(query, [locator]):
             yield locator, row
 
 
@@ -57,64 +59,14 @@ def count(connection: sqlite3.Connection, table: SourceTable) -> int:
 
 def row_digest(row: Row) -> bytes:
     """Return a digest of a row's values and storage classes (16 bytes)."""
-    return sha256(_bytes(row)).digest()[:16]
+    return sha256(row_bytes(row)).digest()[:16]
 
 
-def _bytes(row: Row) -> bytes:
+def row_bytes(row: Row) -> bytes:
+    """Return bytes that stand for a row's values and storage classes."""
     # ascii() of a tuple of None, int, float, str and bytes is one to one: literals of different types look
     # different, floats print shortest-exact, strings are quoted and escaped.
     return ascii(row).encode("ascii")
-
-
-class ChunkDigest:
-    """Digests of the rows of one table, chunk by chunk.
-
-    A chunk is ``CHUNK`` rows in reading order.
-    """
-
-    def __init__(self, table: SourceTable) -> None:
-        names = ascii([(column.name, column.declared) for column in table.columns])
-        self._whole = sha256(names.encode())
-        self._part = sha256()
-        self._first = self._last = 0
-        self._rows = 0
-        self.chunks: list[tuple[int, int, int, bytes]] = []
-
-    @property
-    def ordinal(self) -> int:
-        """Return the number of the chunk that the next row belongs to."""
-        return len(self.chunks)
-
-    def add(self, locator: int, row: Row) -> None:
-        """Take in one row."""
-        if not self._rows:
-            self._first = locator
-        self._last = locator
-        self._rows += 1
-        self._part.update(b"%d " % locator)
-        self._part.update(_bytes(row))
-        if self._rows == CHUNK:
-            self._close()
-
-    def _close(self) -> None:
-        digest = self._part.digest()
-        self._whole.update(digest)
-        self.chunks.append((self._first, self._last, self._rows, digest))
-        self._part, self._rows = sha256(), 0
-
-    def finish(self) -> str:
-        """Return the digest of the whole table; ``chunks`` is complete afterwards."""
-        if self._rows:
-            self._close()
-        return self._whole.hexdigest()
-
-
-def content_digest(connection: sqlite3.Connection, table: SourceTable) -> str:
-    """Return the digest of a table's rows, without loading them."""
-    digest = ChunkDigest(table)
-    for locator, row in rows(connection, table):
-        digest.add(locator, row)
-    return digest.finish()
 
 
 def tagged(row: Row, table: SourceTable) -> str:

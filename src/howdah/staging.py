@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from howdah.pg import ROW_FAULTS, Connection, copy_in, execute, message, quoted
+from howdah.pg import Connection, execute, quoted
 from howdah.plan import TablePlan
-from howdah.reading import ChunkDigest, Row, rows
-from howdah.rowcast import RowCast, RowError
+from howdah.sending import Sender
+from howdah.vector.encode import Reject
+from howdah.vector.stream import Chunk
 
 LOCATOR = "_howdah_locator"
 CHUNK = "_howdah_chunk"
 SHARED = "_howdah_shared"
-
-# A batch is what one savepoint covers and what is sent again, halved, when the server refuses a row of it.
-_BATCH_ROWS = 5_000
-_BATCH_BYTES = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A row that does not fit: where it is and why."""
-
-    locator: int
-    column: str
-    code: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +23,7 @@ class Stage:
 
     :ivar name: the temporary table, qualified and quoted.
     :ivar owned: the temporary table with the keys of our earlier rows, qualified and quoted.
-    :ivar chunks: (first locator, last locator, rows, digest) of each chunk read.
+    :ivar chunks: what was read, in reading order.
     :ivar mapped: identifiers that were mapped.
     """
 
@@ -44,7 +31,7 @@ class Stage:
     name: str
     owned: str
     rows: int
-    chunks: tuple[tuple[int, int, int, bytes], ...]
+    chunks: tuple[Chunk, ...]
     content_digest: str
     mapped: int
     rejects: list[Reject] = field(default_factory=list)
@@ -61,7 +48,7 @@ class Stage:
 
 def stage(
     connection: Connection,
-    snapshot: sqlite3.Connection,
+    snapshot: Path,
     plan: TablePlan,
     number: int,
     step: Callable[[int, int], None],
@@ -79,79 +66,17 @@ def stage(
         f"{SHARED} boolean NOT NULL DEFAULT false, {columns}) ON COMMIT DROP",
     )
     names = ", ".join([LOCATOR, CHUNK, *(quoted(column.target) for column in plan.columns)])
-    sender = _Sender(connection, f"COPY {name} ({names}) FROM STDIN")
-    cast = RowCast(plan)
-    digest = ChunkDigest(plan.table)
-    rejects: list[Reject] = []
-    done = 0
-    for locator, row in rows(snapshot, plan.table):
-        chunk = digest.ordinal
-        digest.add(locator, row)
-        done += 1
-        try:
-            sender.add(locator, chunk, cast(row), row)
-        except RowError as error:
-            rejects.append(Reject(locator, error.column, error.code, error.reason))
-        if sender.full:
-            sender.flush()
-            step(done, sender.sent)
-    sender.flush()
-    step(done, sender.sent)
-    content = digest.finish()
-    if done > 1000:
-        # Temporary tables are invisible to autovacuum; without statistics the joins below would be nested
-        # loops.
+    sent = Sender(connection, snapshot, plan, name, names, staged=True).send(step)
+    if sent.rows > 1000:
+        # Temporary tables are invisible to autovacuum; without statistics the joins below would be nested loops.
         execute(connection, f"ANALYZE {name}")
     return Stage(
         plan=plan,
         name=name,
         owned=owned,
-        rows=done,
-        chunks=tuple(digest.chunks),
-        content_digest=content,
-        mapped=cast.mapped,
-        rejects=rejects + sender.rejects,
+        rows=sent.rows,
+        chunks=tuple(sent.chunks),
+        content_digest=sent.content_digest,
+        mapped=sent.mapped,
+        rejects=sent.rejects,
     )
-
-
-class _Sender:
-    """Sends batches, each under a savepoint; finds the row that the server refuses by halving."""
-
-    def __init__(self, connection: Connection, statement: str) -> None:
-        self._connection = connection
-        self._statement = statement
-        self._rows: list[list[object]] = []
-        self._bytes = 0
-        self.sent = 0
-        self.rejects: list[Reject] = []
-
-    @property
-    def full(self) -> bool:
-        return len(self._rows) >= _BATCH_ROWS or self._bytes >= _BATCH_BYTES
-
-    def add(self, locator: int, chunk: int, values: list[str | None], row: Row) -> None:
-        self._rows.append([locator, chunk, *values])
-        self._bytes += sum(len(value) for value in row if isinstance(value, str | bytes))
-
-    def flush(self) -> None:
-        if self._rows:
-            self._send(self._rows)
-        self.sent += self._bytes
-        self._rows, self._bytes = [], 0
-
-    def _send(self, batch: list[list[object]]) -> None:
-        try:
-            with self._connection.transaction():
-                copy_in(self._connection, self._statement, batch)
-        except ROW_FAULTS as error:
-            if len(batch) == 1:
-                locator = batch[0][0]
-                assert isinstance(locator, int)  # noqa: S101 - put there by add()
-                column = error.diag.column_name or ""
-                self.rejects.append(
-                    Reject(locator, column, "server_refused", f"PostgreSQL refused it: {message(error)}")
-                )
-                return
-            middle = len(batch) // 2
-            self._send(batch[:middle])
-            self._send(batch[middle:])

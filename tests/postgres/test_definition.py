@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from howdah import definition, ledger
+from howdah import definition
 from howdah.pipeline import Request, migrate, plan
 
 SHOP = """
@@ -43,15 +43,3 @@ def test_plan_and_report_say_which_columns_come_back_exactly(database, make_sour
     (moved,) = migrate(request).to_dict()["tables"]
     for table in (planned, moved):
         assert [c["lossless"] for c in table["columns"]] == [True, True, True, False]
-
-
-def test_a_ledger_of_the_first_version_is_brought_up_to_date(database, make_source):
-    request = Request((make_source(SHOP),), database.dsn)
-    migrate(request)
-    database.query("ALTER TABLE howdah.source DROP COLUMN definition")
-    database.query("UPDATE howdah.version SET version = 1")
-    assert plan(request).pending_tables == ()
-    assert migrate(request).verdict == "verified"
-    assert database.value("SELECT version FROM howdah.version") == ledger.VERSION
-    assert kept(database).user_version == 7
-    assert migrate(request).changed is False

@@ -135,7 +135,8 @@ def test_digests_of_chunks_are_kept_and_do_not_depend_on_the_order(database, mak
     one = Request((make_source("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", t=rows),), database.dsn)
     migrate(one)
     chunks = database.query("SELECT ordinal, rows, digest FROM howdah.chunk ORDER BY ordinal")
-    assert [(ordinal, count) for ordinal, count, _ in chunks] == [(0, 10_000), (1, 10_000), (2, 5_000)]
+    assert [ordinal for ordinal, _, _ in chunks] == [0, 1]
+    assert sum(count for _, count, _ in chunks) == 25_000
     total = sum(int.from_bytes(digest, "big") for _, _, digest in chunks) % (1 << 256)
     assert database.value("SELECT digest FROM howdah.load") == total.to_bytes(32, "big")
     two = make_source("CREATE TABLE t (v TEXT, id INTEGER PRIMARY KEY)", "two.db", t=[(v, n) for n, v in rows])

@@ -14,9 +14,6 @@ from howdah.catalog.model import TargetType
 
 Encoder = Callable[[str], bytes]
 
-SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-"""How a binary COPY stream starts: no flags, no header extension."""
-TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 
 _MIDNIGHT_2000 = datetime(2000, 1, 1)

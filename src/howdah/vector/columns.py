@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from howdah.casts.clocks import CLOCKS
 from howdah.casts.temporal import MICROSECONDS
 from howdah.catalog.model import TargetType
 from howdah.vector import moments
@@ -44,11 +45,12 @@ class Cast:
 Column = Callable[[Any], Cast]
 
 
-def for_lane(cast: str, kind: TargetType, lane: str, unit: str) -> Column | None:
+def for_lane(cast: str, kind: TargetType, lane: str, unit: str = "", strict: bool = False) -> Column | None:
     """Return the function for a cast to a type of values of one lane, or ``None`` where there is none.
 
     :param lane: storage class of the array's values: ``integer``, ``real``, ``number`` (either), ``text``, ``blob``.
-    :param unit: of epoch numbers where the plan decided it, or empty.
+    :param unit: the clock of numbers where the plan decided it, or empty.
+    :param strict: numbers that the clock does not show today need a second look.
     """
     unit = cast if cast in MICROSECONDS else unit
     if lane == "text":
@@ -63,8 +65,8 @@ def for_lane(cast: str, kind: TargetType, lane: str, unit: str) -> Column | None
             return lambda array: _floats(array, kind)
         if cast == "integer" and lane == "real":
             return lambda array: _whole(array, kind)
-    if lane in ("integer", "real") and unit and kind.name in ("timestamptz", "timestamp", "date"):
-        return lambda array: _epochs(array, kind, unit)
+    if lane in ("integer", "real") and unit in MICROSECONDS and kind.name in ("timestamptz", "timestamp", "date"):
+        return lambda array: _epochs(array, kind, unit, strict)
     if lane == "blob" and cast == "bytea":
         return lambda array: Cast(nulls(array), _none(array), varied=array)
     if lane == "blob" and cast == "uuid_blob":
@@ -124,14 +126,17 @@ def _floats(array: Any, kind: TargetType) -> Cast:
     return Cast(null, lossy & ~null, fixed=_big(narrow.astype(">f4")))
 
 
-def _epochs(array: Any, kind: TargetType, unit: str) -> Cast:
+def _epochs(array: Any, kind: TargetType, unit: str, strict: bool) -> Cast:
     null = nulls(array)
-    if pa.types.is_integer(array.type):
-        micros, settled = moments.from_integers(_numbers(array, np.int64), unit)
+    values = _numbers(array, np.int64 if pa.types.is_integer(array.type) else np.float64)
+    if values.dtype == np.int64:
+        micros, settled = moments.from_integers(values, unit)
     else:
-        micros, settled = moments.from_reals(_numbers(array, np.float64), unit)
-    values, fits = moments.binary(micros, kind)
-    return Cast(null, ~(settled & fits) & ~null, fixed=values)
+        micros, settled = moments.from_reals(values, unit)
+    if strict:
+        settled &= (values >= CLOCKS[unit].first) & (values < CLOCKS[unit].last)
+    written, fits = moments.binary(micros, kind)
+    return Cast(null, ~(settled & fits) & ~null, fixed=written)
 
 
 def _moments(array: Any, kind: TargetType, utc: bool) -> Cast:

@@ -38,11 +38,14 @@ class Encoded:
     """Rows as PostgreSQL reads them.
 
     :ivar stream: rows of a binary COPY stream, without its header and trailer, as a buffer.
+    :ivar locators: where those rows are in the source.
+    :ivar keys: the same rows with their key columns only; empty without a key.
     :ivar odd: locators of rows that must be cast one by one, as the unit does not hold their values.
     """
 
     stream: Any
-    rows: int
+    locators: tuple[int, ...]
+    keys: bytes
     rejects: tuple[Reject, ...]
     odd: tuple[int, ...]
 
@@ -68,6 +71,7 @@ class Encoder:
 
     def __init__(self, plan: TablePlan, lanes: Sequence[str], *, staged: bool) -> None:
         self.sources = sources(plan)
+        self.lanes = tuple(lanes)
         self._staged = staged
         self.rowcast = RowCast(plan)
         self._columns = [
@@ -78,6 +82,9 @@ class Encoder:
         ]
         self._places = [self.sources.index(c.source) if c.source else -1 for c in plan.columns]
         self._count = (len(plan.columns) + (2 if staged else 0)).to_bytes(2, "big")
+        targets = [c.target for c in plan.columns]
+        self._key = [targets.index(name) for name in plan.key]
+        self._key_count = len(self._key).to_bytes(2, "big")
         self._binary = [binary.encoder(c.type) for c in plan.columns]
 
     @property
@@ -94,46 +101,57 @@ class Encoder:
             pieces.constant(b"\x00\x00\x00\x08")
             pieces.matrix(unit.locators.astype(">i8").view(np.uint8).reshape(-1, 8))
             pieces.constant(b"\x00\x00\x00\x04" + chunk.to_bytes(4, "big"))
-        for column, place in zip(self._columns, self._places, strict=True):
-            if place < 0:
-                pieces.constant(binary.field(column.stand_in))
-            else:
-                column.encode(unit.columns[place], faults, pieces)
-        joined = pieces.joined(~faults.rows)
-        data, _ = raw(joined)
+        values = [
+            column.stood_in(len(unit)) if place < 0 else column.encode(unit.columns[place], faults)
+            for column, place in zip(self._columns, self._places, strict=True)
+        ]
+        for value in values:
+            value.add_to(pieces)
+        kept = ~faults.rows
         locators = unit.locators
         return Encoded(
-            stream=data.data,
-            rows=len(joined),
+            stream=raw(pieces.joined(kept))[0].data,
+            locators=tuple(locators[kept].tolist()),
+            keys=self._keys([values[place] for place in self._key], kept),
             rejects=tuple(Reject(int(locators[row]), *faults.found[row]) for row in sorted(faults.found)),
             odd=tuple(locators[unit.odd].tolist()),
         )
 
-    def one(self, locator: int, chunk: int, row: tuple[Any, ...]) -> bytes:
-        """Return one row, cast value by value.
+    def _keys(self, values: list[_Values], kept: Mask) -> bytes:
+        if not values:
+            return b""
+        pieces = _Pieces(len(kept))
+        pieces.constant(self._key_count)
+        for value in values:
+            value.add_to(pieces)
+        return raw(pieces.joined(kept))[0].tobytes()
+
+    def one(self, locator: int, chunk: int, row: tuple[Any, ...]) -> tuple[bytes, bytes]:
+        """Return one row, cast value by value, and its key.
 
         :raises howdah.rowcast.RowError: it does not fit.
         """
         texts = self.rowcast(row)
         fields = [None if text is None else encode(text) for text, encode in zip(texts, self._binary, strict=True)]
         head = [locator.to_bytes(8, "big", signed=True), chunk.to_bytes(4, "big")] if self._staged else []
-        return self._count + b"".join(map(binary.field, [*head, *fields]))
+        key = self._key_count + b"".join(binary.field(fields[place]) for place in self._key) if self._key else b""
+        return self._count + b"".join(map(binary.field, [*head, *fields])), key
 
 
 def lanes(connection: sqlite3.Connection, plan: TablePlan) -> tuple[str, ...]:
     """Return the lane of each column of :func:`sources`."""
     names = sources(plan)
-    inexact = {name: all(c.cast == "float" for c in plan.columns if c.source == name) for name in names}
+    casts_of = {name: {c.cast for c in plan.columns if c.source == name} for name in names}
     found = reading.lanes(connection, plan.table, names)
     return tuple(
-        "number" if inexact[name] and lane in ("integer", "real") else lane
+        "number" if casts_of[name] == {"float"} and lane in ("integer", "real") else lane
         for name, lane in zip(names, found, strict=True)
     )
 
 
 def sources(plan: TablePlan) -> tuple[str, ...]:
-    """Return the source columns that a plan reads, each once."""
-    return tuple(dict.fromkeys(column.source for column in plan.columns if column.source))
+    """Return the columns to read: all of the source's, as a row's digest is of the whole row."""
+    return tuple(column.name for column in plan.table.columns)
 
 
 class _Column:
@@ -146,13 +164,21 @@ class _Column:
         self._binary = binary.encoder(plan.type)
         self._jsonb = plan.type.name == "jsonb"
         self._width = 0 if plan.type.kind == "e" else binary.WIDTHS.get(plan.type.name, 0)
-        self._whole = columns.for_lane(plan.cast, plan.type, lane, plan.option("unit")) if lane else None
+        unit, strict = plan.option("unit"), "strict" in dict(plan.options)
+        self._whole = columns.for_lane(plan.cast, plan.type, lane, unit, strict) if lane else None
         value = plan.option("value")
         text = cast(value) if value else None
         self.stand_in = None if text is None else self._binary(text)
 
-    def encode(self, array: Any, faults: _Faults, pieces: _Pieces) -> None:
-        """Put a column's values, each with its length, behind the pieces."""
+    def stood_in(self, rows: int) -> _Values:
+        """Return the value that stands in, for every row."""
+        if self.stand_in is None:
+            return _Values(np.ones(rows, np.bool_), np.zeros((rows, 1), np.uint8))
+        value = np.frombuffer(self.stand_in, np.uint8)
+        return _Values(np.zeros(rows, np.bool_), np.broadcast_to(value, (rows, len(value))))
+
+    def encode(self, array: Any, faults: _Faults) -> _Values:
+        """Return a column's values; rows that do not fit are added to the faults."""
         found = self._whole(array) if self._whole else _undecided(array, self._width)
         null = found.null.copy()
         fixed = found.fixed.copy() if found.fixed is not None and found.open.any() else found.fixed
@@ -180,9 +206,24 @@ class _Column:
                 fixed = fixed.copy()
             for row, value in decided.items():
                 fixed[row] = np.frombuffer(value, np.uint8)
-            pieces.fixed(fixed, null)
+            return _Values(null, fixed)
+        return _Values(null, varied=_patched(found.varied, decided, null))
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The values of one target column, of one length (``fixed``) or of any (``varied``)."""
+
+    null: Mask
+    fixed: Bytes | None = None
+    varied: Any = None
+
+    def add_to(self, pieces: _Pieces) -> None:
+        """Put the values, each with its length, behind the pieces."""
+        if self.fixed is not None:
+            pieces.fixed(self.fixed, self.null)
         else:
-            pieces.varied(_patched(found.varied, decided, null), null)
+            pieces.varied(self.varied, self.null)
 
 
 def _undecided(array: Any, width: int) -> columns.Cast:

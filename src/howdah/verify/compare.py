@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from howdah import encoding, merge
+from howdah import encoding, ownership
 from howdah.catalog.sqlite import open_snapshot
 from howdah.pg import Connection
 from howdah.plan import TablePlan
-from howdah.reading import CHUNK, key_of, pick, row_digest, rows
+from howdah.reading import key_of, pick, row_digest, rows
 from howdah.report import Difference
 from howdah.verify import readback
 from howdah.verify.expect import Expectation, UnexpectedError
@@ -23,6 +23,7 @@ from howdah.verify.expect import Expectation, UnexpectedError
 _ROWS_PER_BUCKET = 200_000
 # Differences that are looked up and described; the rest is only counted.
 _SAMPLE = 20
+CHUNK = 16_384
 _RECORD = 32 + 8
 
 
@@ -201,8 +202,8 @@ def _left_over(connection: Connection, plan: TablePlan, application: str, extra:
     if not extra or not plan.key:
         return []
     with connection.transaction(force_rollback=True):
-        merge.recall(connection, application, plan, "pg_temp._howdah_ours")
-        merge.recall(connection, application, plan, "pg_temp._howdah_waiting", merge.RETAINED)
+        ownership.recall(connection, application, plan, "pg_temp._howdah_ours")
+        ownership.recall(connection, application, plan, "pg_temp._howdah_waiting", ownership.RETAINED)
         waiting = {encoding.key_hash(key) for key in readback.keys(connection, plan, "pg_temp._howdah_waiting")}
         ours = list(readback.keys(connection, plan, "pg_temp._howdah_ours"))
     return [key for key in ours if encoding.key_hash(key) in extra - waiting]

@@ -26,7 +26,8 @@ def imports(path):
 
 @pytest.mark.parametrize("path", [*sorted((ROOT / "verify").glob("*.py")), ROOT / "encoding.py"], ids=lambda p: p.stem)
 def test_the_verifier_shares_no_cast_with_the_loader(path):
-    forbidden = ("howdah.casts", "howdah.rowcast", "howdah.staging", "howdah.load", "howdah.typemap")
+    forbidden = ("howdah.casts", "howdah.rowcast", "howdah.staging", "howdah.load", "howdah.sending", "howdah.typemap")
+    forbidden += ("howdah.vector.columns", "howdah.vector.encode", "howdah.vector.moments", "howdah.vector.binary")
     assert not [name for name in imports(path) if name.startswith(forbidden)]
 
 

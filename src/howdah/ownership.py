@@ -1,0 +1,150 @@
+"""Which rows of the target are ours: the ledger keeps their keys, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+from howdah.errors import TargetRefused
+from howdah.pg import Connection, copy_binary, copy_out_rows, copy_typed, execute, qualified, quoted
+from howdah.plan import TablePlan
+from howdah.vector.stream import Chunk
+
+RETAINED = -1
+"""Ordinal of the ledger chunk of rows that vanished from the source and still wait to be deleted."""
+
+# Chunks whose keys are in memory at the same time: about a million keys.
+_CHUNKS = 64
+_DIGESTS_PER_CHUNK = 16_384
+
+
+def key_columns(plan: TablePlan) -> list[list[str]]:
+    """Return name and type of each column that identifies a row; rows without a key go by a digest."""
+    types = {column.target: column.type.sql for column in plan.columns}
+    return [[name, types[name]] for name in plan.key] or [["h", "text"]]
+
+
+def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
+    """Fill a new temporary table with the keys of our rows, from the ledger; return how many.
+
+    :param table: name of the temporary table, as ``pg_temp.name``.
+    :param ordinal: only the keys of this chunk.
+    :raises TargetRefused: the target's key is another one than when the rows were loaded.
+    """
+    columns = key_columns(plan)
+    _make(connection, table, columns)
+    known = [application, *plan.identity]
+    row = connection.execute(
+        "SELECT key_columns FROM howdah.load WHERE application = %s AND source = %s AND table_name = %s", known
+    ).fetchone()
+    before = row[0] if row else columns
+    if [name for name, _ in before] != [name for name, _ in columns]:
+        raise TargetRefused(
+            f"The key of {plan.target.name} is not the one that its rows were loaded by.",
+            "Restore the old key, or move the data into another schema: howdah migrate --schema NAME",
+        )
+    raw = table
+    if before != columns:
+        raw = f"{table}_before"
+        _make(connection, raw, before)
+    ordinals = connection.execute(
+        """SELECT ordinal FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s
+           AND ordinal = coalesce(%s::int, ordinal) ORDER BY ordinal""",
+        [*known, ordinal],
+    ).fetchall()
+    for batch in _batches([row[0] for row in ordinals], _CHUNKS):
+        rows = connection.execute(
+            """SELECT keys FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s
+               AND ordinal = ANY (%s)""",
+            [*known, batch],
+            binary=True,
+        )
+        copy_binary(connection, f"COPY {raw} FROM STDIN (FORMAT BINARY)", b"".join(row[0] for row in rows))
+    if raw != table:
+        casts = ", ".join(f"{quoted(name)}::{kind}" for name, kind in columns)
+        execute(connection, f"INSERT INTO {table} SELECT {casts} FROM {raw}")
+    found = execute(connection, f"SELECT count(*) FROM {table}").fetchone() or (0,)
+    if found[0] > 1000:
+        execute(connection, f"ANALYZE {table}")
+    return int(found[0])
+
+
+def _make(connection: Connection, table: str, columns: list[list[str]]) -> None:
+    typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
+    execute(connection, f"CREATE TEMP TABLE {table.removeprefix('pg_temp.')} ({typed}) ON COMMIT DROP")
+
+
+def record(
+    connection: Connection,
+    application: str,
+    run_id: object,
+    plan: TablePlan,
+    chunks: Iterable[Chunk],
+    keys: Mapping[int, bytes],
+) -> None:
+    """Write the chunks of a table and the keys of our rows in them, in place of what was there."""
+    known = (application, *plan.identity)
+    execute(connection, "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s", known)
+    _write(
+        connection,
+        ((*known, c.ordinal, run_id, c.first, c.last, c.rows, c.digest, keys.get(c.ordinal, b"")) for c in chunks),
+    )
+
+
+def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:
+    """Write anew which rows of ours still wait to be deleted; return how many.
+
+    :param retained: SQL that gives the key columns of those rows.
+    """
+    known = (application, *plan.identity)
+    execute(
+        connection,
+        "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s",
+        [*known, RETAINED],
+    )
+    keys = list(copy_out_rows(connection, f"COPY ({retained}) TO STDOUT (FORMAT BINARY)"))
+    if keys:
+        _write(connection, [(*known, RETAINED, run_id, None, None, len(keys), b"", b"".join(keys))])
+    return len(keys)
+
+
+def keys_by_chunk(connection: Connection, query: str) -> dict[int, bytes]:
+    """Return keys as the ledger keeps them.
+
+    :param query: gives the chunk's ordinal (an int4) and the key columns.
+    """
+    found: dict[int, list[bytes]] = {}
+    for row in copy_out_rows(connection, f"COPY ({query}) TO STDOUT (FORMAT BINARY)"):
+        # Two bytes for the number of columns, four for the length of the first, four for the first: the ordinal.
+        count = int.from_bytes(row[:2], "big") - 1
+        found.setdefault(int.from_bytes(row[6:10], "big"), []).append(count.to_bytes(2, "big") + row[10:])
+    return {ordinal: b"".join(keys) for ordinal, keys in found.items()}
+
+
+def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> dict[int, bytes]:
+    """Return the digests of all rows of a target table without a key, as many for each chunk as one may hold.
+
+    :param digest: SQL of a row's digest.
+    """
+    target = qualified(plan.target.schema, plan.target.name)
+    rows = copy_out_rows(connection, f"COPY (SELECT {digest} FROM {target}) TO STDOUT (FORMAT BINARY)")
+    found: dict[int, bytes] = {}
+    while batch := list(islice(rows, _DIGESTS_PER_CHUNK)):
+        found[len(found)] = b"".join(batch)
+    return found
+
+
+def _batches(values: list[int], size: int) -> Iterable[list[int]]:
+    for at in range(0, len(values), size):
+        yield values[at : at + size]
+
+
+def _write(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
+    copy_typed(
+        connection,
+        """COPY howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid, last_rowid, rows,
+                              source_digest, keys) FROM STDIN (FORMAT BINARY)""",
+        ("text", "text", "text", "int4", "uuid", "int8", "int8", "int8", "bytea", "bytea"),
+        rows,
+    )

@@ -1,0 +1,117 @@
+"""Copies a table to the server part by part, and finds the rows that it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from howdah.catalog.sqlite import open_snapshot
+from howdah.pg import ROW_FAULTS, BrokenConstraint, Connection, copy_binary, message
+from howdah.plan import TablePlan
+from howdah.reading import pick
+from howdah.vector.encode import Encoder, Reject, lanes
+from howdah.vector.stream import Chunk, Part, pieces, whole_digest
+
+
+@dataclass
+class Sent:
+    """What became of a source table's rows.
+
+    :ivar rows: rows that were read.
+    :ivar copied: rows that the server took.
+    :ivar size: bytes of the COPY stream.
+    :ivar mapped: identifiers that were mapped.
+    :ivar chunks: in their order.
+    :ivar keys: of the rows that were copied, by chunk: rows of a binary COPY stream.
+    """
+
+    rows: int = 0
+    copied: int = 0
+    size: int = 0
+    mapped: int = 0
+    content_digest: str = ""
+    chunks: list[Chunk] = field(default_factory=list)
+    keys: dict[int, bytes] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class Sender:
+    """Sends one table.
+
+    :param table: where to, qualified and quoted.
+    :param columns: quoted names of the columns to fill.
+    :param staged: the table is a staging table, with locator and chunk in front. What breaks a constraint there is set
+        aside like any value that the server refuses; in a final table it is raised.
+    """
+
+    def __init__(
+        self, connection: Connection, snapshot: Path, plan: TablePlan, table: str, columns: str, *, staged: bool
+    ) -> None:
+        self._connection = connection
+        self._snapshot = snapshot
+        self._plan = plan
+        self._statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+        self._staged = staged
+        with open_snapshot(snapshot) as source:
+            self._lanes = lanes(source, plan)
+        self._encoder = Encoder(plan, self._lanes, staged=staged)
+        self._sent = Sent()
+
+    def send(self, step: Callable[[int, int], None]) -> Sent:
+        """Read, cast and copy all rows.
+
+        :param step: called with the rows and bytes done so far.
+        :raises SourceError: the snapshot cannot be read.
+        :raises psycopg.IntegrityError: a row breaks a constraint of the final table.
+        """
+        sent = self._sent
+        for piece in pieces(self._snapshot, self._plan, self._encoder):
+            if isinstance(piece, Part):
+                self._part(piece)
+                continue
+            sent.chunks.append(piece)
+            sent.rows += piece.rows
+            step(sent.rows, sent.size)
+        sent.content_digest = whole_digest(self._plan, self._lanes, [chunk.digest for chunk in sent.chunks])
+        sent.mapped = self._encoder.mapped
+        return sent
+
+    def _part(self, part: Part) -> None:
+        self._sent.rejects.extend(part.rejects)
+        self._sent.size += len(part.stream)
+        if not part.locators or self._copied(part.stream, part.ordinal, len(part.locators), part.keys):
+            return
+        with open_snapshot(self._snapshot) as source:
+            picked = pick(source, self._plan.table, set(part.locators))
+            rows = [(locator, *self._encoder.one(locator, part.ordinal, row)) for locator, row in picked]
+        self._halves(rows, part.ordinal)
+
+    def _copied(self, stream: bytes, ordinal: int, rows: int, keys: bytes, alone: int | None = None) -> bool:
+        """Copy rows; return whether they are settled.
+
+        :param alone: locator of the row, where it is only one: then a refusal is its own fault.
+        """
+        try:
+            with self._connection.transaction():
+                copy_binary(self._connection, self._statement, stream)
+        except ROW_FAULTS as error:
+            if isinstance(error, BrokenConstraint) and not self._staged:
+                raise
+            if alone is None:
+                return False
+            reason = f"PostgreSQL refused it: {message(error)}"
+            self._sent.rejects.append(Reject(alone, error.diag.column_name or "", "server_refused", reason))
+            return True
+        self._sent.copied += rows
+        self._sent.keys[ordinal] = self._sent.keys.get(ordinal, b"") + keys
+        return True
+
+    def _halves(self, rows: list[tuple[int, bytes, bytes]], ordinal: int) -> None:
+        """Send rows again in halves, until those that the server refuses stand alone."""
+        stream, keys = b"".join(row for _, row, _ in rows), b"".join(key for _, _, key in rows)
+        if self._copied(stream, ordinal, len(rows), keys, rows[0][0] if len(rows) == 1 else None):
+            return
+        middle = len(rows) // 2
+        self._halves(rows[:middle], ordinal)
+        self._halves(rows[middle:], ordinal)
