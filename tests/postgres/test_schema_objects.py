@@ -182,3 +182,43 @@ def test_defaults_in_parentheses_and_functions_work(database, make_source):
     row = database.query("INSERT INTO t (id) VALUES (1) RETURNING a, b = to_char(now(), 'YYYY'), e, f, g")
     assert row == [(2, True, "null", None, False)]
     assert database.value("SELECT abs(c - extract(epoch FROM now())) < 5 AND now()::timestamp - d < '5 s' FROM t")
+
+
+def test_keys_without_case_fold_a_to_z_and_nothing_else(database, make_source):
+    source = make_source(
+        """CREATE TABLE tag (name TEXT COLLATE NOCASE PRIMARY KEY, code TEXT UNIQUE COLLATE NOCASE,
+             note TEXT COLLATE RTRIM);
+           CREATE TABLE used (tag TEXT COLLATE NOCASE REFERENCES tag, code TEXT REFERENCES tag(code));
+           CREATE INDEX by_tag ON used (tag); CREATE INDEX exactly ON used (tag COLLATE BINARY);""",
+        tag=[("Red", "É", "a"), ("blue", "é", "b ")],
+        used=[("Red", "é"), ("blue", None)],
+    )
+    report = moved(database, source)
+    assert report.verdict == "verified"
+    assert indexes(database) == {
+        "tag_pkey": "btree (name)",
+        "tag_name_nocase_key": 'btree (lower((name COLLATE "C")))',
+        "tag_code_key": "btree (code)",
+        "tag_code_nocase_key": 'btree (lower((code COLLATE "C")))',
+        "by_tag": 'btree (lower((tag COLLATE "C")))',
+        "exactly": "btree (tag)",
+    }
+    found = {(f.code, f.column) for f in report.findings}
+    assert found >= {("nocase_column", "name"), ("nocase_column", "code"), ("collation_not_moved", "note")}
+    for clash in ("('RED', 'x')", "('x', 'É')"):
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            database.query(f"INSERT INTO tag VALUES {clash}")
+    plan = database.query("""EXPLAIN SELECT 1 FROM tag WHERE lower(name COLLATE "C") = lower('rED')""")
+    assert "lower" in str(plan)
+
+
+def test_a_row_that_clashes_without_case_waits_in_quarantine(database, make_source, change):
+    source = make_source(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT UNIQUE COLLATE NOCASE)", t=[(1, "a"), (2, "B")]
+    )
+    moved(database, source)
+    database.query("INSERT INTO t VALUES (9, 'New')")
+    change(source, "INSERT INTO t VALUES (3, 'NEW')")
+    report = migrate(Request((source,), database.dsn))
+    assert (report.verdict, report.quarantined_rows) == ("quarantined", 1)
+    assert database.query("SELECT code FROM howdah.quarantine") == [("unique_conflict",)]
