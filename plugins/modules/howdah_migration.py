@@ -10,6 +10,7 @@ description:
   - With C(state=planned) reads sources and target and says what would move; changes nothing.
   - With C(state=migrated) moves what is missing or changed, and verifies every row. Run again, it changes nothing.
   - With C(state=verified) compares every row of the sources with what PostgreSQL holds.
+  - While it works, the task shows where it is, in a line now and then.
 options:
   state:
     description: What shall be true afterwards.
@@ -48,6 +49,13 @@ options:
   html:
     description: File that gets the report as one HTML page.
     type: path
+  interval:
+    description: Seconds between two lines of progress; a run that takes less shows none.
+    type: float
+    default: 10.0
+  watched:
+    description: Folder through which the run is watched; the action plugin gives it.
+    type: path
   fingerprint:
     description: Fingerprint of the engine that the controller's checkout has; another one is refused.
     type: str
@@ -55,6 +63,12 @@ attributes:
   check_mode:
     support: full
     details: In check mode a migration is planned.
+  action:
+    support: full
+    details: It runs in the background of the host; where the play is ended, or the connection lost, it stops.
+  async:
+    support: full
+    details: Without progress.
 author:
   - The howdah maintainers
 """
@@ -82,6 +96,7 @@ plan:
   type: dict
 """
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +106,10 @@ try:
     from howdah import pipeline
     from howdah.errors import HowdahError
     from howdah.fingerprint import fingerprint
+    from howdah.progress import silent
     from howdah.report import render_html, write_text
+    from howdah.stopping import Stopped, stoppable
+    from howdah.watched import watched
 
     HOWDAH_MISSING = ""
 except ImportError as error:
@@ -118,15 +136,20 @@ def keep(report: Any, wanted: dict[str, Any]) -> None:
         write_text(Path(wanted["html"]), render_html(report))
 
 
-def run(module: AnsibleModule) -> dict[str, Any]:
+def told(wanted: dict[str, Any]) -> Any:
+    """Return a context that gives what progress is told to."""
+    return watched(Path(wanted["watched"]), wanted["interval"]) if wanted["watched"] else nullcontext(silent)
+
+
+def run(module: AnsibleModule, progress: Any) -> dict[str, Any]:
     """Do what is wanted; return the module's result."""
     wanted = module.params
     if wanted["state"] == "planned" or (module.check_mode and wanted["state"] == "migrated"):
-        plan = pipeline.plan(request(wanted))
+        plan = pipeline.plan(request(wanted), progress)
         pending = plan.pending and wanted["state"] == "migrated"
         return {"changed": pending, "sentence": plan.sentence, "plan": plan.to_dict()}
     act = pipeline.migrate if wanted["state"] == "migrated" else pipeline.verify
-    report = act(request(wanted))
+    report = act(request(wanted), progress)
     if not module.check_mode:
         keep(report, wanted)
     result = {"changed": report.changed, "sentence": report.sentence, "report": report.to_dict()}
@@ -149,6 +172,8 @@ def main() -> None:
             "allow_quarantine": {"type": "bool", "default": True},
             "report": {"type": "path"},
             "html": {"type": "path"},
+            "interval": {"type": "float", "default": 10.0},
+            "watched": {"type": "path"},
             "fingerprint": {"type": "str"},
         },
         supports_check_mode=True,
@@ -162,9 +187,13 @@ def main() -> None:
             " Run the role howdah_runtime (playbooks/site.yml) first."
         )
     try:
-        module.exit_json(**run(module))
+        with stoppable(), told(module.params) as progress:
+            result = run(module, progress)
     except HowdahError as error:
         module.fail_json(msg=str(error), exit_code=error.exit_code)
+    except Stopped as error:
+        module.fail_json(msg=f"Stopped by {error}. What was committed is whole; run it again, and it finishes.")
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class Reading:
             parts.append(f"{self.rows_per_second:,.0f} rows/s")
             if self.bytes:
                 parts.append(f"{self.bytes_per_second / 1e6:,.1f} MB/s")
-            if self.seconds_left is not None:
+            if self.seconds_left:
                 parts.append(f"{span(self.seconds_left)} left")
         return ", ".join(parts)
 

@@ -132,3 +132,20 @@ def test_a_reader_never_sees_half_a_table(database, source):
 
     migrate(Request((source,), database.dsn), look)
     assert seen == {0}
+
+
+def test_a_terminated_run_removes_its_snapshot_and_lets_go_of_the_lock(database, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "snapshots"))
+    (tmp_path / "snapshots").mkdir()
+    migrate(Request((source,), database.dsn))
+    with psycopg.connect(database.dsn) as other:
+        # As long as this is held, the run cannot end by itself.
+        other.execute("LOCK TABLE t0 IN ACCESS EXCLUSIVE MODE")
+        run = start(database, source)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not list((tmp_path / "snapshots").rglob("*.sqlite")):
+            time.sleep(0.05)
+        run.terminate()
+        assert run.wait(timeout=30) == 1
+    assert list((tmp_path / "snapshots").iterdir()) == []
+    assert migrate(Request((source,), database.dsn)).verdict == "verified"

@@ -17,6 +17,7 @@ from howdah.cli.quarantine import group as quarantine
 from howdah.cli.status import status
 from howdah.cli.verify import verify
 from howdah.errors import HowdahError
+from howdah.stopping import stoppable
 
 
 class _Verbs(click.Group):
@@ -24,7 +25,8 @@ class _Verbs(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
-            return super().invoke(ctx)
+            with stoppable():
+                return super().invoke(ctx)
         except HowdahError as error:
             if ctx.params.get("debug"):
                 raise

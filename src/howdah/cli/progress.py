@@ -131,5 +131,5 @@ def _short(reading: Reading) -> str:
     share = f"{100 * reading.done // reading.total:3d} %"
     speed = f"{reading.rows_per_second:,.0f} rows/s"
     size = f"{reading.bytes_per_second / 1e6:,.1f} MB/s" if reading.bytes else ""
-    left = f"{span(reading.seconds_left)} left" if reading.seconds_left is not None else ""
+    left = f"{span(reading.seconds_left)} left" if reading.seconds_left else ""
     return "  ".join(part for part in (share, speed, size, left) if part)
