@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def main() -> int:
     """Return the exit code: 0 when every contestant that took part moved exactly the same rows."""
     given = _arguments()
     folder = given.folder
+    # Ended by a person or by a scheduler: either way nothing is left running.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     scale = given.rows.messages / NAMED["reference"].messages
     options = Options(
         size=given.rows,

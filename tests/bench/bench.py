@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -90,6 +92,7 @@ def run(options: Options, say: Say = lambda _: None) -> Results:
     :raises Missing: the peers' libraries cannot be got, and without them there is nothing to compare with.
     """
     options.folder.mkdir(parents=True, exist_ok=True)
+    remove_left_over(options.folder)
     described = machine.describe(options.folder)
     tools = Tools(options.folder)
     tools.python()
@@ -99,7 +102,7 @@ def run(options: Options, say: Say = lambda _: None) -> Results:
     # Tables, their staging copies, indexes and the log of writing them.
     room = 8 * weight + (2 << 30)
     with (
-        tempfile.TemporaryDirectory(dir=options.folder, prefix="run-") as temporary,
+        tempfile.TemporaryDirectory(dir=options.folder, prefix=f"run-{os.getpid()}-") as temporary,
         server(room, in_memory=options.in_memory) as target,
     ):
         contest = _Contest(options, target, tools, original, Path(temporary), say)
@@ -125,6 +128,13 @@ def run(options: Options, say: Say = lambda _: None) -> Results:
             runs=runs,
             absent=contest.absent,
         )
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove what a run that was killed could not; it may be several times the source."""
+    for left in folder.glob("run-*"):
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            shutil.rmtree(left)
 
 
 class _Contest:

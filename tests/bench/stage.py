@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -69,7 +71,15 @@ def truth(
             prepared.mkdir()
             for table in TABLES:
                 _export(database, table, prepared, parts)
-        return database.fingerprint()
+        found = database.fingerprint()
+    with closing(sqlite3.connect(original)) as connection:
+        for table, (rows, _) in found.items():
+            (there,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            if rows != there:
+                raise RuntimeError(
+                    f"{original} has {there:,} rows in {table}, and {rows:,} were loaded to compare with."
+                )
+    return found
 
 
 def _export(database: Database, table: str, folder: Path, parts: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 import subprocess
@@ -11,15 +12,17 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import docker
 import pytest
 
 from tests.bench import generate, output
-from tests.bench.bench import Options, Results, Run, run
+from tests.bench.bench import Options, Results, Run, remove_left_over, run
 from tests.bench.contest import CONTESTANTS, PROGRAMS, STEPS, Contestant, Step, chosen
 from tests.bench.generate import Size
 from tests.bench.measure import Usage, measure
 from tests.bench.promises import promises, ratio
 from tests.bench.tools import ROOT, Missing
+from tests.servers import LABEL
 
 TINY = Options(
     size=Size(50, 500, 500),
@@ -104,6 +107,28 @@ def _runs(status: Path) -> bool:
         return "State:\tZ" not in status.read_text()
     except OSError:
         return False
+
+
+def test_nothing_is_left_when_it_is_ended():
+    command = [sys.executable, "-u", "-m", "tests.bench", "--rows", "500", "--only", "psycopg-text", "--rounds", "1000"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as bench:
+        assert any(line.startswith("round 1 of 1000") for line in bench.stdout)
+        bench.terminate()
+        assert bench.wait(60) == 143
+    client = docker.from_env(timeout=60)
+    assert client.containers.list(all=True, filters={"label": f"{LABEL}={bench.pid}"}) == []
+    client.close()
+    assert list(TINY.folder.glob(f"run-{bench.pid}-*")) == []
+
+
+def test_what_a_killed_run_left_is_removed(tmp_path: Path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        pass
+    left, ours = tmp_path / f"run-{ended.pid}-a", tmp_path / f"run-{os.getpid()}-b"
+    left.mkdir()
+    ours.mkdir()
+    remove_left_over(tmp_path)
+    assert (left.exists(), ours.exists()) == (False, True)
 
 
 def test_the_same_arguments_give_the_same_rows(tmp_path: Path):
