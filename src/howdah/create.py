@@ -144,7 +144,7 @@ def in_the_way(derived: Derived, actual: TargetCatalog, ours: frozenset[str]) ->
     """Return names of relations that the derived schema needs and that somebody else made."""
     wanted = {table.name for table in derived.catalog.tables}
     wanted |= {unique.name for table in derived.catalog.tables for unique in table.uniques if table.name not in ours}
-    wanted |= {statement.name for statement in derived.after if statement.kind == "index"}
+    wanted |= {statement.name for statement in derived.after if statement.kind != "constraint"}
     return tuple(sorted((wanted & set(actual.relations)) - ours - _of_ours(actual, ours)))
 
 

@@ -35,7 +35,7 @@ def complete(
                 problem_again or f"{problem}; it is NOT VALID for existing rows",
             )
         elif problem:
-            code = "index_not_built"
+            code = f"{statement.kind}_not_built"
         else:
             made.append(f"{statement.kind} {statement.name}")
             continue
@@ -52,7 +52,7 @@ def complete(
 
 
 def _exists(connection: Connection, schema: str, statement: Statement) -> bool:
-    if statement.kind == "index":
+    if statement.kind != "constraint":
         query, parameters = "SELECT to_regclass(%s) IS NOT NULL", [qualified(schema, statement.name)]
     else:
         query = "SELECT EXISTS (SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s)"

@@ -16,7 +16,7 @@ from howdah.errors import LockHeld, TargetRefused
 from howdah.pg import Connection
 
 VERSION = 3
-RELATIONS = ("table", "index")
+RELATIONS = ("table", "index", "view")
 REFUSED = "refused "
 """Before the kind of what PostgreSQL did not take: recorded with the reason, so that it is not tried in every run."""
 

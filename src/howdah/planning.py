@@ -339,8 +339,8 @@ def missing_tables(source: Inspected) -> list[Finding]:
     ]
 
 
-def unmoved_objects(source: Inspected) -> list[Finding]:
-    """Report views, triggers and virtual tables, with their SQL: they are never silently lost."""
+def unmoved_objects(source: Inspected, *, views: bool) -> list[Finding]:
+    """Report triggers, virtual tables and perhaps views, with their SQL: they are never silently lost."""
     return [
         Finding(
             "warning",
@@ -351,6 +351,7 @@ def unmoved_objects(source: Inspected) -> list[Finding]:
             sql=item.sql,
         )
         for item in source.catalog.objects
+        if views or item.kind != "view"
     ]
 
 
@@ -360,7 +361,7 @@ def match_tables(
     """Plan all tables of a source against the application's schema."""
     plans: list[TablePlan] = []
     skipped: list[SkippedTable] = []
-    findings = missing_tables(source) + unmoved_objects(source)
+    findings = missing_tables(source) + unmoved_objects(source, views=True)
     for table in source.catalog.tables:
         rule = application.tables.get(table.name, Table())
         if rule.skip:

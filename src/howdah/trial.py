@@ -33,9 +33,11 @@ def refusals(
         if table is not None and part.kind in _WITHIN:
             if not _WITHIN[part.kind](table, part.name):
                 refused[part.key] = before or f"the table {part.table} was made without it"
-        elif table is not None and before and part.name not in actual.relations:
+        elif part.name in actual.relations:
+            continue
+        elif before and (table is not None or part.kind == "view"):
             refused[part.key] = before
-        elif part.name not in actual.relations:
+        else:
             untried.append(part)
     return refused | (_try(connection, sources, untried) if untried else {})
 
@@ -56,11 +58,11 @@ def _try(
     connection: pg.Connection, sources: tuple[Inspected, ...], untried: Iterable[Part]
 ) -> dict[tuple[str, str, str], str]:
     wanted = {part.key for part in untried}
-    everything = {part.key: "" for part in untried} | {
-        part.key: "on trial" for part in ddl.derive(sources, _TEMPORARY).parts
-    }
-    bare = ddl.derive(sources, _TEMPORARY, everything)
-    tables = {part.table for part in untried}
+    parts = ddl.derive(sources, _TEMPORARY).parts
+    bare = ddl.derive(sources, _TEMPORARY, {part.key: "on trial" for part in parts if part.kind != "view"})
+    # A view may read any other, so all of them are made as soon as one is tried.
+    views = [part for part in parts if part.kind == "view" and any(kind == "view" for kind, *_ in wanted)]
+    tables = {part.table for part in untried} | {name for view in views for name in view.reads}
     refused = {}
     try:
         with connection.transaction(force_rollback=True):
@@ -68,8 +70,10 @@ def _try(
                 if statement.table in tables:
                     pg.execute(connection, statement.sql)
             for part in bare.parts:
-                if part.key in wanted and (problem := _problem(connection, part)):
-                    refused[part.key] = problem
+                if part.key in wanted or part in views:
+                    problem = _problem(connection, part)
+                    if problem and part.key in wanted:
+                        refused[part.key] = problem
     except pg.NO_RIGHT:
         # Without temporary tables there is no migration either; migrate says so before it changes anything.
         return {}
@@ -78,7 +82,8 @@ def _try(
 
 def _problem(connection: pg.Connection, part: Part) -> str:
     try:
-        with connection.transaction(force_rollback=True):
+        # A view stays for those that read it.
+        with connection.transaction(force_rollback=part.kind != "view"):
             pg.execute(connection, part.sql)
     except pg.UNFIT as error:
         return f"PostgreSQL says: {pg.message(error)}"

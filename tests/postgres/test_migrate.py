@@ -139,7 +139,7 @@ def test_every_storage_class_arrives_unchanged(database, make_source):
 
 def test_views_triggers_and_virtual_tables_are_reported_with_their_sql(database, make_source):
     source = make_source("""CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);
-           CREATE VIEW big AS SELECT * FROM t WHERE id > 9;
+           CREATE VIEW big AS SELECT round(id) FROM t;
            CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM t WHERE id = 0; END;
            CREATE VIRTUAL TABLE fts USING fts5(v);
            CREATE INDEX odd ON t (v) WHERE round(id) > 5;""")

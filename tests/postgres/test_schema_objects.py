@@ -222,3 +222,40 @@ def test_a_row_that_clashes_without_case_waits_in_quarantine(database, make_sour
     report = migrate(Request((source,), database.dsn))
     assert (report.verdict, report.quarantined_rows) == ("quarantined", 1)
     assert database.query("SELECT code FROM howdah.quarantine") == [("unique_conflict",)]
+
+
+def test_views_are_made_in_the_order_that_they_need(database, make_source):
+    source = make_source(
+        """CREATE TABLE Person (Id INTEGER PRIMARY KEY, Name TEXT, Boss INT REFERENCES Person, Born DATETIME, Pay REAL);
+           CREATE VIEW a_top AS SELECT * FROM z_all WHERE boss IS NULL;
+           CREATE VIEW z_all (key, "Full Name", boss) AS SELECT id, "name" || '!', p.boss FROM person p
+             ORDER BY name DESC;
+           CREATE VIEW pay AS SELECT boss, count(*) AS n, sum(pay) total, avg(id), max(name) FROM Person GROUP BY boss;
+           CREATE VIEW pairs AS WITH b(id, n) AS (SELECT id, name FROM person)
+             SELECT p.name, b.n AS boss, p.pay > 1 AS rich FROM person p LEFT JOIN b ON b.id = p.boss
+             WHERE EXISTS (SELECT 1 FROM person x WHERE x.id >= p.id) AND p.id IN (SELECT id FROM b) LIMIT 9;
+           CREATE VIEW sides AS SELECT id, 'x' kind FROM person UNION ALL SELECT boss, 'y' FROM person WHERE boss > 0;
+           CREATE VIEW lately AS SELECT max(born) FROM person; CREATE VIEW of_lately AS SELECT * FROM lately;
+           CREATE VIEW loose AS SELECT name, id, count(*) FROM person GROUP BY name;
+           CREATE VIEW dead AS SELECT * FROM gone;""",
+        Person=[(1, "Ann", None, "2020-01-01 00:00:00", 2.5), (2, "bob", 1, None, 0.5), (3, "Zed", 1, None, None)],
+    )
+    report = moved(database, source)
+    assert report.verdict == "verified"
+    with sqlite3.connect(source) as connection:
+        for view in ("a_top", "z_all", "pay", "pairs", "sides"):
+            wanted = connection.execute(f"SELECT * FROM {view}").fetchall()
+            found = database.query(f"SELECT * FROM {view}")
+            assert (found if view == "z_all" else sorted(found, key=repr)) == (
+                wanted if view == "z_all" else sorted(wanted, key=repr)
+            ), view
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'z_all'::regclass ORDER BY attnum"
+    assert database.query(columns) == [("key",), ("full name",), ("boss",)]
+    lost = {f.table: (f.message, f.sql.split()[2]) for f in report.findings if f.code == "view_not_moved"}
+    assert lost.pop("loose")[0].startswith("The view loose does not move: PostgreSQL says: column ")
+    assert {name: message for name, (message, _) in lost.items()} == {
+        "lately": "The view lately does not move: it looks for the max of values of kind timestamp (BINARY).",
+        "of_lately": "The view of_lately does not move: it reads lately, which does not move.",
+        "dead": "The view dead does not move: SQLite itself says: no such table: main.gone.",
+    }
+    assert {name: word for name, (_, word) in lost.items()} == {name: name for name in lost}

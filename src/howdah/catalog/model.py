@@ -115,9 +115,24 @@ class SourceObject:
 
 
 @dataclass(frozen=True)
+class SourceView:
+    """A view.
+
+    :ivar columns: names of its columns, as SQLite gives them.
+    :ivar problem: what SQLite has against it, where it reads something that is gone; else empty.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    sql: str
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class SourceCatalog:
     """Everything in one SQLite file.
 
+    :ivar objects: all that is no ordinary table, views included.
     :ivar user_version: a number that the application keeps in the file's header, as is ``application_id``.
     """
 
@@ -125,6 +140,7 @@ class SourceCatalog:
     objects: tuple[SourceObject, ...] = ()
     user_version: int = 0
     application_id: int = 0
+    views: tuple[SourceView, ...] = ()
 
 
 @dataclass(frozen=True)

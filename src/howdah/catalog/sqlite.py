@@ -17,6 +17,7 @@ from howdah.catalog.model import (
     SourceIndex,
     SourceObject,
     SourceTable,
+    SourceView,
 )
 from howdah.discover import quoted
 from howdah.errors import SourceError
@@ -86,7 +87,18 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
         objects=tuple(objects),
         user_version=int(connection.execute("PRAGMA user_version").fetchone()[0]),
         application_id=int(connection.execute("PRAGMA application_id").fetchone()[0]),
+        views=tuple(_view(connection, item) for item in objects if item.kind == "view"),
     )
+
+
+def _view(connection: sqlite3.Connection, view: SourceObject) -> SourceView:
+    """Read the columns of a view; one that reads a table that is gone is found out by asking it for a row."""
+    try:
+        info = connection.execute(f"PRAGMA table_xinfo({quoted(view.name)})").fetchall()
+        connection.execute(f"SELECT * FROM {quoted(view.name)} LIMIT 0")
+    except sqlite3.OperationalError as error:
+        return SourceView(view.name, (), view.sql, str(error))
+    return SourceView(view.name, tuple(str(row[1]) for row in info), view.sql)
 
 
 def _sequences(connection: sqlite3.Connection, sql_of: dict[tuple[str, str], str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from howdah import identifiers
 from howdah.catalog.model import SourceTable, TargetCatalog, TargetTable
-from howdah.ddl import foreign_keys, indexes, tables
+from howdah.ddl import foreign_keys, indexes, tables, views
 from howdah.ddl.values import Derived, Draft, Part, Refusals, Statement
 from howdah.errors import ConfigurationError
 from howdah.findings import Finding
@@ -42,13 +42,20 @@ def derive(sources: tuple[Inspected, ...], schema: str, refused: Refusals | None
         made.append(replace(draft.target, foreign_keys=own))
         after += draft.indexes
         after += [foreign_keys.statement(schema, draft.target.name, key) for key in own]
+    shown: list[Statement] = []
+    parts: list[Part] = []
+    for source in sources:
+        statements, tried, remarks = views.derive(source, drafts, schema, taken, refused or {})
+        shown += statements
+        parts += tried
+        findings += remarks
     return Derived(
         catalog=TargetCatalog(schema=schema, tables=tuple(made)),
         names={(d.source.name, d.table.name): (d.target.name, d.names) for d in drafts},
         tables=tuple(tables.statement(draft) for draft in drafts),
-        # Foreign keys last: they need the unique keys, and are fastest on filled tables.
-        after=tuple(sorted(after, key=lambda statement: statement.kind == "constraint")),
-        parts=tuple(part for draft in drafts for part in draft.parts),
+        # Foreign keys after indexes: they need the unique ones, and are fastest on filled tables.
+        after=(*sorted(after, key=lambda statement: statement.kind == "constraint"), *shown),
+        parts=(*(part for draft in drafts for part in draft.parts), *parts),
         findings=(*findings, *(finding for draft in drafts for finding in draft.findings)),
         refused=refused or {},
     )

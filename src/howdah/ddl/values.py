@@ -14,7 +14,7 @@ from howdah.plan import Inspected
 class Statement:
     """One piece of DDL.
 
-    :ivar kind: ``table``, ``index`` or ``constraint``.
+    :ivar kind: ``table``, ``index``, ``constraint`` or ``view``.
     :ivar name: of the object, within the schema (of a constraint: within its table).
     :ivar table: target table that it belongs to.
     """
@@ -29,16 +29,18 @@ class Statement:
 class Part:
     """A piece of the schema that was translated, and that PostgreSQL may refuse all the same.
 
-    :ivar kind: ``check``, ``default``, ``generated`` or ``index``.
-    :ivar table: target table.
+    :ivar kind: ``check``, ``default``, ``generated``, ``index`` or ``view``.
+    :ivar table: target table; of a view its own name.
     :ivar name: of the constraint, column or index.
     :ivar sql: a statement that adds it to the table, to try it by.
+    :ivar reads: the tables and views that a view reads.
     """
 
     kind: str
     table: str
     name: str
     sql: str
+    reads: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -85,7 +87,7 @@ class Derived:
     :ivar catalog: the tables as they will be, foreign keys included.
     :ivar names: (source, table) → target table and its column names by source column.
     :ivar tables: statements that must run before the load (tables with their unique keys).
-    :ivar after: statements that run after it (foreign keys, other indexes).
+    :ivar after: statements that run after it (other indexes, foreign keys, views).
     :ivar parts: what is to be tried before it is relied on.
     :ivar refused: the parts that PostgreSQL does not take, which are left out.
     """

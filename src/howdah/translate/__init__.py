@@ -7,11 +7,15 @@ functions whose meaning on those kinds is the same are let through. Everything e
 
 from howdah.translate.columns import Column, column
 from howdah.translate.kinds import Kind, UntranslatableError, Value
+from howdah.translate.query import Query, Relation, view
+from howdah.translate.query import columns_of as result
 from howdah.translate.table import TableScope, check, default, formula, key_part, predicate
 
 __all__ = [
     "Column",
     "Kind",
+    "Query",
+    "Relation",
     "TableScope",
     "UntranslatableError",
     "Value",
@@ -21,4 +25,6 @@ __all__ = [
     "formula",
     "key_part",
     "predicate",
+    "result",
+    "view",
 ]

@@ -19,6 +19,7 @@ class Column:
     :ivar name: in the target.
     :ivar real: SQLite stores every number of it as REAL.
     :ivar zoned: it is a timestamptz.
+    :ivar plain: it comes from a table as it is, and so brings its affinity and collation along.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column:
     precision: int = 0
     real: bool = False
     zoned: bool = False
+    plain: bool = True
 
     def value(self, table: str = "") -> Value:
         """Return the column as an expression."""
@@ -34,7 +36,7 @@ class Column:
             node=exp.column(self.name, table=table or None, quoted=True),
             kind=self.kind,
             collation=self.collation,
-            column=True,
+            column=self.plain,
             precision=self.precision,
             zoned=self.zoned,
         )

@@ -24,6 +24,11 @@ def binary(operator: type[exp.Binary], left: exp.Expr, right: exp.Expr) -> exp.E
     return operator(this=grouped(left), expression=grouped(right))
 
 
+def name(identifier: str) -> exp.Expr:
+    """Return a quoted name."""
+    return exp.to_identifier(identifier, quoted=True)
+
+
 def call(name: str, *arguments: exp.Expr) -> exp.Expr:
     """Return a call of a PostgreSQL function."""
     return exp.Anonymous(this=name, expressions=list(arguments))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +10,7 @@ import sqlglot
 from sqlglot import expressions as exp
 
 from howdah.translate import emit, functions
+from howdah.translate.comparison import ORDERING, aligned, as_double, as_integer, choice, collation_of
 from howdah.translate.kinds import NUMBERS, Kind, UntranslatableError, Value
 from howdah.translate.patterns import regular
 
@@ -21,11 +21,6 @@ _COMPARISONS = (
 )
 _BITWISE = (exp.BitwiseAnd, exp.BitwiseOr)
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
-_ORDERING = (exp.LT, exp.LTE, exp.GT, exp.GTE)
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-# A double holds every decimal of up to 15 digits, and every integer up to 2^53.
-_DIGITS = 15
-_EXACT = 1 << 53
 _INT8 = 1 << 63
 
 _IGNORABLE = frozenset({"big_int", "safe", "typed", "ignore_nulls", "coalesce", "charset", "zone", "nested", "_type"})
@@ -126,102 +121,15 @@ class Expressions:
 
     def compared(self, operator: type[exp.Binary], left: Value, right: Value) -> Value:
         """Return a comparison of two values, by the affinities and the collation that SQLite would use."""
-        left, right = aligned(left, right, equality=not issubclass(operator, _ORDERING))
+        left, right = aligned(left, right, equality=not issubclass(operator, ORDERING))
         one, other = left.node, right.node
         if left.kind == Kind.TEXT and right.kind == Kind.TEXT:
             collation = collation_of(left, right)
             if collation == "NOCASE":
                 one, other = emit.folded(one), emit.folded(other)
-            elif issubclass(operator, _ORDERING):
+            elif issubclass(operator, ORDERING):
                 one = emit.bytewise(one)
         return Value(emit.binary(operator, one, other), Kind.TRUTH)
-
-
-def as_integer(value: Value) -> Value:
-    """Return a condition or a flag as the number that SQLite takes it for."""
-    if value.kind in (Kind.TRUTH, Kind.FLAG):
-        return Value(emit.cast(value.node, "integer"), Kind.INTEGER)
-    return value
-
-
-def collation_of(left: Value, right: Value) -> str:
-    """Return the collation of a comparison (https://sqlite.org/datatype3.html section 7.1)."""
-    ranked = [v for v in (left, right) if v.explicit] or [v for v in (left, right) if v.column]
-    collation = (ranked[0].collation if ranked else "") or "BINARY"
-    if collation not in ("BINARY", "NOCASE"):
-        raise UntranslatableError(f"text compares by collation {collation}")
-    return collation
-
-
-def aligned(left: Value, right: Value, *, equality: bool) -> tuple[Value, Value]:
-    """Return both sides so that PostgreSQL compares them as SQLite does.
-
-    :raises UntranslatableError: the outcome could differ.
-    """
-    pair = {left.kind, right.kind}
-    if Kind.NULL in pair:
-        return left, right
-    if Kind.FLAG in pair and equality:
-        one, other = _flag(left), _flag(right)
-        if one and other:
-            return one, other
-    left, right = as_integer(left), as_integer(right)
-    pair = {left.kind, right.kind}
-    if pair == {Kind.TEXT, Kind.INTEGER}:
-        left, right = _texted(left, right), _texted(right, left)
-        pair = {left.kind, right.kind}
-    if pair == {Kind.DATE, Kind.TEXT}:
-        left, right = _dated(left), _dated(right)
-        pair = {left.kind, right.kind}
-    if pair <= set(NUMBERS) and _exact(left, right):
-        return left, right
-    if len(pair) == 1 and left.kind in (Kind.TEXT, Kind.BLOB, Kind.DATE):
-        return left, right
-    if len(pair) == 1 and left.kind == Kind.UUID and equality:
-        return left, right
-    raise UntranslatableError(f"values of kind {left.kind.value} and {right.kind.value} are compared")
-
-
-def _flag(value: Value) -> Value | None:
-    if value.kind == Kind.FLAG:
-        return value
-    if value.kind == Kind.INTEGER and value.literal in (0, 1):
-        return Value(exp.Boolean(this=bool(value.literal)), Kind.FLAG)
-    return None
-
-
-def _texted(value: Value, other: Value) -> Value:
-    """A number beside a TEXT column is taken for its text."""
-    if value.kind == Kind.INTEGER and isinstance(value.literal, int) and other.column:
-        return Value(emit.text(str(value.literal)), Kind.TEXT)
-    return value
-
-
-def _dated(value: Value) -> Value:
-    if value.kind == Kind.TEXT and isinstance(value.literal, str) and _DAY.fullmatch(value.literal):
-        return Value(emit.cast(emit.text(value.literal), "date"), Kind.DATE)
-    return value
-
-
-def _exact(left: Value, right: Value) -> bool:
-    """Whether both sides compare exactly; bigint with double does not beyond 2^53."""
-    if left.kind == right.kind:
-        return True
-    for one, other in ((left, right), (right, left)):
-        if one.kind == Kind.FLOAT and one.literal is None and other.literal is None:
-            return other.kind == Kind.DECIMAL and 0 < other.precision <= _DIGITS
-        if one.kind == Kind.FLOAT and one.literal is None and isinstance(other.literal, int):
-            return abs(other.literal) <= _EXACT
-    return True
-
-
-def _double(value: Value) -> exp.Expr:
-    """Return a number as the double that SQLite would compute with."""
-    if value.kind == Kind.FLOAT and value.literal is None:
-        return value.node
-    if value.kind == Kind.DECIMAL and not 0 < value.precision <= _DIGITS:
-        raise UntranslatableError("it computes with a decimal of more than 15 digits")
-    return emit.cast(value.node, "double precision")
 
 
 def _operand(node: exp.Expr, classes: tuple[type[exp.Expr], ...]) -> exp.Expr:
@@ -365,7 +273,7 @@ def _arithmetic(scope: Expressions, node: exp.Binary) -> Value:
         raise UntranslatableError("it takes the remainder of numbers that are no integers")
     if divides and Kind.FLOAT not in (left.kind, right.kind):
         raise UntranslatableError("it divides decimals, which SQLite stores as integers or as reals")
-    one, other = _double(left), _double(right)
+    one, other = as_double(left), as_double(right)
     if divides:
         other = _divisor(Value(other, Kind.FLOAT, literal=right.literal))
     return Value(_operation(node, one, other), Kind.FLOAT)
@@ -426,36 +334,6 @@ def _if(scope: Expressions, node: exp.If) -> Value:
     return choice([scope.truth(node.this)], [scope.value(node.args["true"])], scope.value(node.args["false"]))
 
 
-def choice(conditions: list[exp.Expr], results: list[Value], default: Value | None) -> Value:
-    """Return a CASE whose results are all of one kind."""
-    every, kind, precision = unified([*results, *([default] if default else [])])
-    branches = [
-        exp.If(this=condition, true=result.node)
-        for condition, result in zip(conditions, every[: len(conditions)], strict=True)
-    ]
-    otherwise = every[-1].node if default else None
-    return Value(exp.Case(ifs=branches, default=otherwise), kind, precision=precision)
-
-
-def unified(values: list[Value]) -> tuple[list[Value], Kind, int]:
-    """Return values of one kind, as they are; NULL goes with all.
-
-    :raises UntranslatableError: their kinds differ, so the type would vary by row in SQLite.
-    """
-    if any(value.kind == Kind.FLAG for value in values):
-        flags = [value if value.kind == Kind.NULL else _flag(value) for value in values]
-        if all(flags):
-            return [flag for flag in flags if flag], Kind.FLAG, 0
-    values = [as_integer(value) for value in values]
-    kinds = {value.kind for value in values} - {Kind.NULL}
-    if len(kinds) > 1:
-        raise UntranslatableError(f"it yields {' or '.join(sorted(kind.value for kind in kinds))} by row")
-    kind = kinds.pop() if kinds else Kind.NULL
-    precisions = [value.precision for value in values if value.kind == Kind.DECIMAL]
-    precision = max(precisions) if precisions and all(precisions) else 0
-    return values, kind, precision
-
-
 def _cast(scope: Expressions, node: exp.Cast) -> Value:
     only(node, "this", "to")
     value = as_integer(scope.value(node.this))
@@ -468,7 +346,7 @@ def _cast(scope: Expressions, node: exp.Cast) -> Value:
         case "TEXT" if value.kind in (Kind.INTEGER, Kind.TEXT):
             return Value(emit.cast(value.node, "text"), Kind.TEXT, value.collation, column=value.column)
         case "FLOAT" | "DOUBLE" if value.kind in NUMBERS:
-            return Value(emit.cast(_double(value), "double precision"), Kind.FLOAT)
+            return Value(emit.cast(as_double(value), "double precision"), Kind.FLOAT)
     raise UntranslatableError(f"it casts a value of kind {value.kind.value} to {wanted}")
 
 
@@ -479,7 +357,7 @@ _OPERATORS: dict[Any, Callable[[Expressions, Any], Value]] = {
     exp.HexString: _blob,
     exp.Null: _null,
     exp.Neg: _negative,
-    (exp.EQ, exp.NEQ, *_ORDERING, exp.NullSafeEQ, exp.NullSafeNEQ): _comparison,
+    (exp.EQ, exp.NEQ, *ORDERING, exp.NullSafeEQ, exp.NullSafeNEQ): _comparison,
     exp.Is: _is,
     exp.In: _in,
     exp.Between: _between,

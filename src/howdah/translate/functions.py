@@ -9,6 +9,7 @@ from sqlglot import expressions as exp
 
 from howdah.translate import emit
 from howdah.translate import expressions as operators
+from howdah.translate.comparison import unified
 from howdah.translate.kinds import Kind, UntranslatableError, Value
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _absolute(scope: Expressions, node: exp.Abs) -> Value:
 
 def _coalesce(scope: Expressions, node: exp.Coalesce) -> Value:
     operators.only(node, "this", "expressions")
-    values, kind, precision = operators.unified([scope.value(item) for item in (node.this, *node.expressions)])
+    values, kind, precision = unified([scope.value(item) for item in (node.this, *node.expressions)])
     return Value(emit.call("coalesce", *(value.node for value in values)), kind, precision=precision)
 
 
