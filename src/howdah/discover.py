@@ -1,20 +1,23 @@
-"""Finds SQLite files by their header, and says what is wrong with those that are none."""
+"""Finds SQLite files by their header and names them; everything else that lies there is told apart."""
 
 from __future__ import annotations
 
-import sqlite3
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
+from howdah import header
 from howdah.application import Application
 from howdah.errors import ConfigurationError, SourceError
 from howdah.findings import Finding
+from howdah.header import shown
 
-HEADER = b"SQLite format 3\x00"
-# Files that SQLite itself puts beside a database, and ours.
+# Files that SQLite itself puts beside a database.
 COMPANIONS = ("-wal", "-shm", "-journal")
+# Names under which people expect a database.
+_SUFFIXES = (".db", ".db3", ".s3db", ".sl3", ".sqlite", ".sqlite3")
 
 
 @dataclass(frozen=True)
@@ -30,106 +33,112 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
-class FileFacts:
-    """What ``howdah discover`` prints about a file.
+class Ignored:
+    """Something in a folder that is no source.
 
-    :ivar size: bytes, without the WAL.
-    :ivar tables: row count of each ordinary table.
-    :ivar sha256: digest of the main file's bytes.
+    :ivar why: the rest of a sentence that starts with its name.
+    :ivar suspect: it may hold data that somebody expects to move.
     """
 
     path: Path
-    size: int
-    journal_mode: str
-    tables: tuple[tuple[str, int], ...]
-    sha256: str
+    why: str
+    suspect: bool
 
 
-def has_header(path: Path) -> bool:
-    """Return whether the file starts like a SQLite database."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(HEADER)) == HEADER
-    except OSError:
-        return False
+@dataclass(frozen=True)
+class Scan:
+    """What lies in a folder and below, each part sorted by path.
 
-
-def check_header(path: Path) -> None:
-    """Refuse a file that cannot be a readable SQLite database.
-
-    :raises SourceError: missing, unreadable, empty, truncated, encrypted or something else.
+    :ivar databases: SQLite files; of several names of one file, the one that is no link.
+    :ivar unreadable: files and folders that may not be read, as the failure that says so.
     """
-    if not path.exists():
-        raise SourceError(f"{path} does not exist.", "Check the path.")
+
+    databases: tuple[Path, ...]
+    ignored: tuple[Ignored, ...]
+    unreadable: tuple[SourceError, ...]
+
+
+def scan(folder: Path) -> Scan:
+    """Look at every file in a folder and below; linked folders are not entered."""
+    databases: dict[Path, Path] = {}
+    ignored: list[Ignored] = []
+    unreadable: list[SourceError] = []
+
+    def refuse(error: OSError) -> None:
+        where = shown(Path(error.filename))
+        unreadable.append(SourceError(f"{where} cannot be read: {error.strerror}.", "Run as a user who may read it."))
+
+    files: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        here = Path(parent)
+        files += (here / name for name in names)
+        for path in (here / name for name in folders):
+            if path.is_symlink():
+                ignored.append(Ignored(path, "is a link to a folder: name the folder itself to look inside.", True))
+    # Links last: a file goes by its own name where it has one here.
+    for path in sorted(files, key=lambda path: (path.is_symlink(), path)):
+        try:
+            why = _look(path)
+        except FileNotFoundError:
+            continue  # A journal or a WAL that its writer removed meanwhile.
+        except OSError as error:
+            refuse(error)
+            continue
+        if why:
+            ignored.append(why)
+        elif (real := path.resolve()) in databases:
+            ignored.append(Ignored(path, f"is another name of {shown(databases[real])}.", False))
+        else:
+            databases[real] = path
+    return Scan(
+        databases=tuple(sorted(databases.values())),
+        ignored=tuple(sorted(ignored, key=lambda item: item.path)),
+        unreadable=tuple(unreadable),
+    )
+
+
+def _look(path: Path) -> Ignored | None:
+    """Return why a directory entry is no source, ``None`` for a database."""
+    named = path.suffix.lower() in _SUFFIXES
+    if path.is_symlink() and not path.exists():
+        return Ignored(path, "is a link to nothing.", named)
     if not path.is_file():
-        raise SourceError(f"{path} is no file.", "Give a SQLite file, or a folder that holds some.")
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(100)
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
-    if not head:
-        raise SourceError(f"{path} is empty: it holds no tables.", "Leave it out, or copy the right file.")
-    if not head.startswith(HEADER):
-        if HEADER.startswith(head[: len(HEADER)]):
-            raise SourceError(f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives.")
-        raise SourceError(
-            f"{path} is no SQLite database, or it is encrypted: its header is unknown.",
-            "Decrypt it first (for SQLCipher: sqlcipher_export), or leave it out.",
-        )
-    if len(head) < 100:
-        raise SourceError(f"{path} is truncated after {len(head)} bytes.", "Copy it again from where it lives.")
+        return Ignored(path, "is no file.", False)
+    size = path.stat().st_size
+    wrong = header.problem(header.read(path), size)
+    if wrong is None:
+        return None
+    if _companion(path):
+        return _orphan(path)
+    suspect = wrong.kind == "damaged" or (wrong.kind == "truncated" and size >= len(header.MAGIC))
+    return Ignored(path, wrong.what, suspect or (named and wrong.kind != "empty"))
+
+
+def _orphan(path: Path) -> Ignored:
+    """Return what to say about a companion; a WAL without its database holds rows that nobody will read."""
+    owner = path.with_name(path.name.rpartition("-")[0])
+    if owner.exists():
+        return Ignored(path, f"belongs to {shown(owner)}.", False)
+    holds = not path.name.endswith("-shm") and path.stat().st_size > 0
+    return Ignored(path, f"belongs to {shown(owner)}, which is not there.", holds)
 
 
 def walk(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield SQLite files: a file as given (checked), a folder's by header, sorted.
 
-    :raises SourceError: a given path is missing or is no SQLite database.
+    :raises SourceError: a given path is missing or is no SQLite database, or a folder holds what may not be
+        read.
     """
     for path in paths:
+        header.status(path)
         if path.is_dir():
-            yield from (entry for entry in sorted(path.rglob("*")) if entry.is_file() and has_header(entry))
+            found = scan(path)
+            if found.unreadable:
+                raise found.unreadable[0]
+            yield from found.databases
         else:
-            check_header(path)
+            header.check(path)
             yield path
-
-
-def facts(path: Path) -> FileFacts:
-    """Return what is in a SQLite file, read through a read-only connection.
-
-    :raises SourceError: when SQLite cannot read it.
-    """
-    check_header(path)
-    try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-        try:
-            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            mode = str(connection.execute("PRAGMA journal_mode").fetchone()[0])
-            names = [
-                str(row[0])
-                for row in connection.execute(
-                    """SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
-                       AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"""
-                )
-            ]
-            counts = tuple(
-                (
-                    name,
-                    int(connection.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()[0]),
-                )
-                for name in names
-            )
-        finally:
-            connection.close()
-    except sqlite3.Error as error:
-        raise SourceError(
-            f"{path} cannot be read by SQLite: {error}.", "Try: sqlite3 FILE 'PRAGMA quick_check'"
-        ) from error
-    digest = sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return FileFacts(path=path, size=path.stat().st_size, journal_mode=mode, tables=counts, sha256=digest.hexdigest())
 
 
 def quoted(name: str) -> str:
@@ -152,25 +161,40 @@ def resolve(
     if not paths:
         raise ConfigurationError("No source was given.", "Name a SQLite file or a folder.")
     for path in paths:
-        if not path.exists():
-            raise SourceError(f"{path} does not exist.", "Check the path.")
-    found = _of_application(paths, application) if application else (_plain(paths), ())
+        header.status(path)
+    found = _of_application(paths, application) if application else _plain(paths)
     if not found[0]:
-        shown = ", ".join(str(path) for path in paths)
-        raise SourceError(f"There is no SQLite database in {shown}.", "Try: howdah discover " + shown)
+        named = ", ".join(map(shown, paths))
+        raise SourceError(f"There is no SQLite database in {named}.", "Try: howdah discover " + named)
     return found
 
 
-def _plain(paths: tuple[Path, ...]) -> tuple[SourceFile, ...]:
-    named: dict[Path, str] = {}
+def _plain(paths: tuple[Path, ...]) -> tuple[tuple[SourceFile, ...], tuple[Finding, ...]]:
+    named: dict[Path, tuple[str, Path]] = {}
+    findings: list[Finding] = []
     for given in paths:
-        for path in walk([given]):
-            resolved = path.resolve()
-            named.setdefault(resolved, str(path.relative_to(given)) if given.is_dir() else path.name)
-    names = list(named.values())
-    return tuple(
-        SourceFile(name=name if names.count(name) == 1 else str(path), path=path) for path, name in named.items()
+        if given.is_dir():
+            found = scan(given)
+            if found.unreadable:
+                raise found.unreadable[0]
+            findings += map(_left, (item for item in found.ignored if item.suspect))
+            for path in found.databases:
+                named.setdefault(path.resolve(), (shown(path.relative_to(given)), path))
+        else:
+            header.check(given)
+            named.setdefault(given.resolve(), (shown(Path(given.name)), given))
+    names = Counter(name for name, _ in named.values())
+    return (
+        tuple(
+            SourceFile(name=name if names[name] == 1 else shown(resolved), path=path)
+            for resolved, (name, path) in named.items()
+        ),
+        tuple(findings),
     )
+
+
+def _left(item: Ignored) -> Finding:
+    return Finding("warning", "file_ignored", f"{shown(item.path)} {item.why}")
 
 
 def _of_application(
@@ -184,11 +208,11 @@ def _of_application(
         for given in paths:
             if given.is_dir():
                 candidates = sorted(entry for entry in given.glob(source.path) if entry.is_file())
-                matches |= {p.resolve(): str(p.relative_to(given)) for p in candidates if not _companion(p)}
+                matches |= {p.resolve(): shown(p.relative_to(given)) for p in candidates if not _companion(p)}
             elif given.match(source.path) or given.name == Path(source.path).name:
-                matches[given.resolve()] = given.name
+                matches[given.resolve()] = shown(Path(given.name))
         for path, relative in matches.items():
-            check_header(path)
+            header.check(path)
             taken.add(path)
             name = source.name if len(matches) == 1 else f"{source.name}:{relative}"
             files.append(SourceFile(name=name, path=path, expected=source.tables))
@@ -202,9 +226,9 @@ def _of_application(
                 )
             )
         elif not matches:
-            shown = ", ".join(str(path) for path in paths)
+            named = ", ".join(map(shown, paths))
             raise SourceError(
-                f"Source {source.name!r} of {application.name} is missing: no {source.path} under {shown}.",
+                f"Source {source.name!r} of {application.name} is missing: no {source.path} under {named}.",
                 "Give the folder that holds it, or mark it optional in application.yml.",
             )
     for path in walk(paths):
@@ -213,7 +237,7 @@ def _of_application(
                 Finding(
                     "warning",
                     "file_not_declared",
-                    f"{path} is a SQLite file that no source of the application names.",
+                    f"{shown(path)} is a SQLite file that no source of the application names.",
                 )
             )
     return tuple(files), tuple(findings)

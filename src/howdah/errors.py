@@ -4,7 +4,7 @@
 
     HowdahError                 1  anything else
     ├── ConfigurationError      2  usage or configuration
-    ├── QuarantinedRows         3  moved and verified, some rows are in quarantine
+    ├── QuarantinedRows         3  moved and verified, some rows are in quarantine (or a damaged source lost some)
     ├── VerificationFailed      4  verification found a difference
     ├── LockHeld                5  another run holds the lock
     ├── SourceError             6  the source is damaged, encrypted or changed

@@ -11,6 +11,7 @@ from howdah.catalog import postgres, sqlite
 from howdah.catalog.model import TargetCatalog, TargetTable
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import Finding
+from howdah.header import shown
 from howdah.ledger import Ledger
 from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
 from howdah.planning import match_tables, missing_tables, table_plan, unmoved_objects
@@ -52,7 +53,7 @@ def inspect(snapshots: tuple[Snapshot, ...], known: Ledger, progress: Progress) 
         result.append(
             Inspected(
                 name=name,
-                path=str(snapshot.source.path),
+                path=shown(snapshot.source.path),
                 size=snapshot.size,
                 sha256=snapshot.sha256,
                 expected=snapshot.source.expected,

@@ -40,6 +40,7 @@ class Request:
     :ivar max_quarantined: stop before more rows than this go to quarantine; ``None`` means no limit.
     :ivar retry: load tables with rows in quarantine again, whether or not anything changed.
     :ivar work_dir: folder for the snapshots, or ``None`` for a private temporary one.
+    :ivar salvage: move what can still be read of a damaged source, instead of refusing it.
     """
 
     sources: tuple[Path, ...]
@@ -50,6 +51,7 @@ class Request:
     max_quarantined: int | None = None
     retry: bool = False
     work_dir: Path | None = None
+    salvage: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,8 @@ def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Sessi
                     frozen = []
                     for file in files:
                         progress(Event("snapshot", file.name))
-                        frozen.append(snapshot.take(file, folder))
+                        frozen.append(snapshot.take(file, folder, salvaging=request.salvage))
+                findings += tuple(finding for item in frozen for finding in item.findings)
                 yield _Session(request, connection, target, tuple(frozen), known, findings, folder, clock, progress)
     except pg.Error as error:
         raise pg.explain(error) from error
@@ -500,9 +503,13 @@ def _report(
     tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
     differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
     count = sum(outcome.count for outcome in outcomes)
-    verdict: Verdict = (
-        "different" if count else "quarantined" if any(t.quarantined_rows for t in tables) else "verified"
-    )
+    verdict: Verdict = "verified"
+    if count:
+        verdict = "different"
+    elif any(item.salvaged for item in session.snapshots):
+        verdict = "salvaged"
+    elif any(table.quarantined_rows for table in tables):
+        verdict = "quarantined"
     findings = session.findings + made.findings + notes + _run_findings(made, known, loaded or {}, outcomes)
     return Report(
         verb=verb,

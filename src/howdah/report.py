@@ -12,9 +12,9 @@ import jinja2
 from howdah import __version__, files
 from howdah.findings import Finding
 
-Verdict = Literal["verified", "quarantined", "different"]
+Verdict = Literal["verified", "quarantined", "salvaged", "different"]
 
-EXIT_CODES: dict[Verdict, int] = {"verified": 0, "quarantined": 3, "different": 4}
+EXIT_CODES: dict[Verdict, int] = {"verified": 0, "quarantined": 3, "salvaged": 3, "different": 4}
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class QuarantineGroup:
 class Report:
     """The outcome of ``migrate`` or ``verify``.
 
-    :ivar verdict: ``verified``, ``quarantined`` (all else verified) or ``different``.
+    :ivar verdict: ``verified``, ``quarantined`` (all else verified), ``salvaged`` (a source was damaged; what
+        could be read of it is verified, quarantined rows aside) or ``different``.
     :ivar changed: anything was written to the target.
     :ivar differences: a sample; ``difference_count`` is the whole number.
     :ivar quarantine: why rows wait in quarantine, counted.
@@ -183,6 +184,14 @@ class Report:
         if self.verdict == "different":
             many = "row differs" if self.difference_count == 1 else "rows differ"
             return f"{self.difference_count:,} {many} between the snapshot and PostgreSQL."
+        if self.verdict == "salvaged":
+            lost = sum(finding.rows or 0 for finding in self.findings if finding.code == "salvaged")
+            uncounted = any(finding.code == "rows_lost" and finding.rows is None for finding in self.findings)
+            many = f"at least {lost:,} are" if uncounted else f"{lost:,} are known to be"
+            return (
+                f"{moved:,} {rows} in {count} {noun} verified, {self.quarantined_rows:,} wait in quarantine; the source"
+                f" is damaged, and {many} lost."
+            )
         if self.verdict == "quarantined":
             waiting = self.quarantined_rows
             verb = "row waits" if waiting == 1 else "rows wait"

@@ -1,23 +1,34 @@
-"""The frozen copy of a source, made by SQLite's backup API; the source itself is never written."""
+"""The frozen copy of a source; the source itself is never written, and nothing is left beside it."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from errno import EDQUOT, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
-from howdah.discover import SourceFile, check_header
+from howdah import header, salvage
+from howdah.discover import SourceFile
 from howdah.errors import ConfigurationError, SourceError
+from howdah.findings import Finding
+from howdah.freeze import PATIENCE, beside, freeze, remove
+from howdah.header import shown
 
-# How long a writer may keep the source locked before we give up, in seconds.
-PATIENCE = 10.0
 # Left free on the disk that takes the snapshots, in bytes.
 RESERVE = 64 * 1024 * 1024
+# A stamp counts only when no file changed so shortly before it, in ns.
+SETTLING = 2_000_000_000
+_BLOCK = 1 << 20
+# Below this many bytes a second thread costs more than it saves.
+_THREADED = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -26,14 +37,71 @@ class Snapshot:
 
     :ivar path: the copy; a plain file without a WAL.
     :ivar size: bytes of the copy.
-    :ivar sha256: digest of the copy's bytes. The backup API writes the same bytes for an unchanged source; a
-        changed digest only means "look closer", as VACUUM or another SQLite version changes bytes and no row.
+    :ivar sha256: digest of the copy's bytes. An unchanged source gives the same bytes; a changed digest only
+        means "look closer", as VACUUM or a checkpoint changes bytes and no row.
+    :ivar findings: what was lost, where the copy was salvaged from a damaged source.
     """
 
     source: SourceFile
     path: Path
     size: int
     sha256: str
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def salvaged(self) -> bool:
+        """Return whether the source was damaged, and the copy holds what could be read of it."""
+        return any(finding.code == "salvaged" for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What the file system says about a source, to tell cheaply that it did not change.
+
+    :ivar files: of the database, its ``-wal`` and its ``-journal``: size in bytes (-1 where there is none), time of
+        modification and of status change (ns since the epoch), inode.
+    :ivar change_counter: SQLite's, from the header; WAL mode does not raise it.
+    :ivar taken: when, in ns since the epoch.
+    """
+
+    files: tuple[tuple[int, int, int, int], ...]
+    change_counter: int
+    taken: int
+
+    @property
+    def settled(self) -> bool:
+        """Return whether any later change must show.
+
+        Not so when a file was touched less than two seconds before (a change in the same tick of the clock looks
+        the same; the coarsest file systems tick every two seconds; git has the same rule for its index), when it
+        carries a time yet to come, or when a journal waits to be rolled back.
+        """
+        journal = self.files[2]
+        newest = max(moment for _, modified, changed, _ in self.files for moment in (modified, changed))
+        return journal[0] <= 0 and newest + SETTLING < self.taken
+
+    def proves_unchanged(self, now: Stamp) -> bool:
+        """Return whether the source is as it was when this stamp was taken, given the stamp of now."""
+        return self.settled and (self.files, self.change_counter) == (now.files, now.change_counter)
+
+
+def stamp(path: Path) -> Stamp:
+    """Return the stamp of a source; take it *before* the copy that it shall stand for.
+
+    :raises SourceError: missing, unreadable, or no SQLite database.
+    """
+    taken = time.time_ns()
+    real = path.resolve()
+    counter = header.check(real).change_counter
+    return Stamp(tuple(_state(beside(real, suffix)) for suffix in ("", "-wal", "-journal")), counter, taken)
+
+
+def _state(path: Path) -> tuple[int, int, int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return (-1, 0, 0, 0)
+    return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
 @contextmanager
@@ -63,7 +131,7 @@ def check_space(sources: tuple[SourceFile, ...], folder: Path) -> None:
 
     :raises SourceError: with what is needed and what is there.
     """
-    needed = sum(_size_with_wal(source.path) for source in sources) + RESERVE
+    needed = sum(_size_with_wal(source.path.resolve()) for source in sources) + RESERVE
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise SourceError(
@@ -72,66 +140,62 @@ def check_space(sources: tuple[SourceFile, ...], folder: Path) -> None:
         )
 
 
-def take(source: SourceFile, folder: Path) -> Snapshot:
+def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapshot:
     """Copy a source as of one moment, WAL included, and check that the copy is whole.
 
     A writer may go on writing: the copy then shows one committed state of it.
 
+    :param salvaging: copy what can still be read of a damaged source, instead of refusing it.
     :raises SourceError: not SQLite, locked, corrupt, or unreadable.
     """
-    check_header(source.path)
-    target = folder / f"{sha256(str(source.path).encode()).hexdigest()[:16]}.sqlite"
-    # A copy onto an older one would differ in its header: the same source must give the same bytes.
-    target.unlink(missing_ok=True)
+    header.check(source.path)
+    target = folder / f"{sha256(os.fsencode(source.path)).hexdigest()[:16]}.sqlite"
+    remove(target)
+    findings: tuple[Finding, ...] = ()
     try:
-        _copy(source.path, target)
-        problem = _quick_check(target)
-    except sqlite3.OperationalError as error:
-        text = str(error)
-        if "locked" in text or "busy" in text:
-            raise SourceError(
-                f"{source.path} stayed locked by a writer for {PATIENCE:.0f} seconds.",
-                "Let the writer finish its transaction, then run the same command again.",
-            ) from error
-        raise SourceError(
-            f"{source.path} cannot be read: {text}.",
-            "A database in WAL mode on a read-only file system must be copied, with its -wal file, to a writable one.",
-        ) from error
+        freeze(source.path, target)
+        digest, problem = _examine(target)
+        if problem and salvaging:
+            damaged = target.rename(target.with_suffix(".damaged"))
+            findings = salvage.rebuild(damaged, target, source.name, problem)
+            damaged.unlink()
+            digest, problem = _examine(target)
     except sqlite3.DatabaseError as error:
-        problem = str(error)
+        raise _refused(source.path, target, error) from error
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            raise _no_room(source.path, target) from error
+        raise SourceError(
+            f"{shown(source.path)} cannot be copied: {error.strerror}.", "Check the disk that it lies on."
+        ) from error
     if problem:
         raise SourceError(
-            f"{source.path} is damaged: {problem}.",
-            "Restore it from a backup, or recover what is left with: sqlite3 FILE .recover",
+            f"{shown(source.path)} is damaged: {problem}.",
+            "Restore it from a backup, or move the rows that can still be read with: --salvage",
         )
-    return Snapshot(source=source, path=target, size=target.stat().st_size, sha256=_digest(target))
+    return Snapshot(source, target, target.stat().st_size, digest, findings)
 
 
-def _copy(source: Path, target: Path) -> None:
-    uri = f"{source.resolve().as_uri()}?mode=ro"
-    with (
-        closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as reader,
-        closing(sqlite3.connect(target)) as writer,
-    ):
-        # One read transaction around the copy: otherwise the backup starts over at each commit of a busy
-        # writer.
-        reader.isolation_level = None
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        writer.execute("PRAGMA synchronous = OFF")
-        reader.backup(writer, pages=-1)
-        reader.execute("ROLLBACK")
-    with closing(sqlite3.connect(target)) as copy:
-        # The copy of a WAL database is marked as WAL; made plain, it can be opened immutable, without side
-        # files.
-        copy.execute("PRAGMA journal_mode = DELETE")
-    target.chmod(0o600)
+def _examine(target: Path) -> tuple[str, str]:
+    """Return the copy's digest, and what is wrong with it (empty when it is whole)."""
+    if target.stat().st_size < _THREADED:
+        return _digest(target), _problem(target)
+    with ThreadPoolExecutor(1) as pool:
+        problem = pool.submit(_problem, target)
+        return _digest(target), problem.result()
 
 
-def _quick_check(path: Path) -> str:
-    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-        lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+def _problem(target: Path) -> str:
+    fields = header.parse(header.read(target))
+    size, whole = target.stat().st_size, fields.pages * fields.page_size
+    if size < whole:
+        return f"it is truncated, and {size:,} of {whole:,} bytes are there"
+    try:
+        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+    except sqlite3.DatabaseError as error:
+        return str(error)
     return "" if lines == ["ok"] else "; ".join(_harmful(lines))
 
 
@@ -139,17 +203,36 @@ def _harmful(lines: list[str]) -> list[str]:
     # quick_check also reports broken CHECK and NOT NULL constraints: that is dirt in rows, which quarantine
     # is for.
     dirt = ("NULL value in", "CHECK constraint failed in", "non-", "NUMERIC value in", "TEXT value in")
-    return [" ".join(line.split()) for line in lines if line != "ok" and not line.startswith(dirt)]
+    kept = (line.removeprefix("*** in database main ***") for line in lines if not line.startswith(dirt))
+    return [" ".join(line.split()) for line in kept if line != "ok"]
+
+
+def _refused(path: Path, target: Path, error: sqlite3.DatabaseError) -> SourceError:
+    name = error.sqlite_errorname
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return SourceError(
+            f"{shown(path)} stayed locked by a writer for {PATIENCE:.0f} seconds.",
+            "Let the writer finish its transaction, then run the same command again.",
+        )
+    if name == "SQLITE_FULL":
+        return _no_room(path, target)
+    return SourceError(f"{shown(path)} cannot be read by SQLite: {error}.", "Restore it from a backup.")
+
+
+def _no_room(path: Path, target: Path) -> SourceError:
+    return SourceError(
+        f"There is no room for the snapshot of {shown(path)} in {target.parent}.", "Set TMPDIR to a folder with room."
+    )
 
 
 def _digest(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
+    digest, buffer = sha256(), bytearray(min(_BLOCK, path.stat().st_size or 1))
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(memoryview(buffer)[:count])
     return digest.hexdigest()
 
 
 def _size_with_wal(path: Path) -> int:
-    wal = path.with_name(path.name + "-wal")
-    return path.stat().st_size + (wal.stat().st_size if wal.exists() else 0)
+    wal = beside(path, "-wal")
+    return header.status(path).st_size + (wal.stat().st_size if wal.exists() else 0)

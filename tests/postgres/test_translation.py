@@ -30,7 +30,7 @@ COLUMNS = {
     "x": (Column("x", Kind.BLOB), "BLOB", "bytea", [None, b"", b"\x00\xff", b"a"]),
 }
 SCOPE = {name: column for name, (column, *_) in COLUMNS.items()}
-_CHANCE = random.Random(3)  # noqa: S311 - rows that are the same in every run
+_CHANCE = random.Random(3)
 ROWS = [tuple(_CHANCE.choice(values) for *_, values in COLUMNS.values()) for _ in range(150)]
 
 

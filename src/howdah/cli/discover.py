@@ -1,4 +1,4 @@
-"""``howdah discover``: which SQLite files are there, and what is in them."""
+"""``howdah discover``: which SQLite files are there, what is in them, and what lies beside them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from howdah import discover as engine
+from howdah import header
 from howdah.cli import show
 from howdah.cli.options import PATH
 from howdah.errors import SourceError
+from howdah.facts import FileFacts, facts
+from howdah.header import shown
+
+# Ignored files beyond this many are counted, not listed; --json has them all.
+_LISTED = 10
 
 
 @click.command()
@@ -19,14 +25,22 @@ from howdah.errors import SourceError
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def discover(paths: tuple[Path, ...], as_json: bool) -> None:
     """List SQLite files, found by their header and not by their name."""
-    for path in paths:
-        if not path.exists():
-            raise SourceError(f"{path} does not exist.", "Check the path.")
-    found: list[engine.FileFacts] = []
+    candidates: list[Path] = []
+    ignored: list[engine.Ignored] = []
     damaged: list[SourceError] = []
-    for path in engine.walk(paths):
+    for path in paths:
+        header.status(path)
+        if path.is_dir():
+            scan = engine.scan(path)
+            candidates += scan.databases
+            ignored += scan.ignored
+            damaged += scan.unreadable
+        else:
+            candidates.append(path)
+    found: list[FileFacts] = []
+    for path in candidates:
         try:
-            found.append(engine.facts(path))
+            found.append(facts(path))
         except SourceError as error:
             damaged.append(error)
     if as_json:
@@ -34,7 +48,7 @@ def discover(paths: tuple[Path, ...], as_json: bool) -> None:
             {
                 "files": [
                     {
-                        "path": str(item.path),
+                        "path": shown(item.path),
                         "size": item.size,
                         "journal_mode": item.journal_mode,
                         "sha256": item.sha256,
@@ -42,18 +56,19 @@ def discover(paths: tuple[Path, ...], as_json: bool) -> None:
                     }
                     for item in found
                 ],
+                "ignored": [{"path": shown(item.path), "why": item.why, "suspect": item.suspect} for item in ignored],
                 "damaged": [error.what for error in damaged],
             }
         )
     else:
-        _print(found, damaged)
+        _print(found, ignored, damaged)
     if damaged:
         raise damaged[0]
     if not found:
-        raise SourceError(f"There is no SQLite database in {', '.join(map(str, paths))}.", "Check the path.")
+        raise SourceError(f"There is no SQLite database in {', '.join(map(shown, paths))}.", "Check the path.")
 
 
-def _print(found: list[engine.FileFacts], damaged: list[SourceError]) -> None:
+def _print(found: list[FileFacts], ignored: list[engine.Ignored], damaged: list[SourceError]) -> None:
     out = show.console()
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("file", overflow="fold")
@@ -64,7 +79,7 @@ def _print(found: list[engine.FileFacts], damaged: list[SourceError]) -> None:
     table.add_column("sha256")
     for item in found:
         table.add_row(
-            str(item.path),
+            Text(shown(item.path)),
             f"{len(item.tables)} tables",
             f"{sum(n for _, n in item.tables):,}",
             show.size(item.size),
@@ -73,7 +88,12 @@ def _print(found: list[engine.FileFacts], damaged: list[SourceError]) -> None:
             style="bold",
         )
         for name, rows in item.tables:
-            table.add_row("", name, f"{rows:,}", "", "", "")
-    out.print(table)
+            table.add_row("", Text(name), f"{rows:,}", "", "", "")
+    if found:
+        out.print(table)
+    for other in sorted(ignored, key=lambda item: not item.suspect)[:_LISTED]:
+        out.print(Text(f"ignored: {shown(other.path)} {other.why}", style="yellow" if other.suspect else "dim"))
+    if len(ignored) > _LISTED:
+        out.print(Text(f"ignored: {len(ignored) - _LISTED:,} more; --json lists them all", style="dim"))
     for error in damaged:
         out.print(Text(f"damaged: {error.what}", style="red"))

@@ -39,8 +39,9 @@ def migrate(
 ) -> None:
     """Move every row into PostgreSQL and verify it; safe to run again at any time.
 
-    Exit codes: 0 everything moved and verified; 3 some rows are in quarantine; 4 a difference was found;
-    5 another run works; 6 a source is damaged; 7 the target refuses; 2 usage; 1 anything else.
+    Exit codes: 0 everything moved and verified; 3 some rows are in quarantine, or were lost in a damaged
+    source (--salvage); 4 a difference was found; 5 another run works; 6 a source is damaged; 7 the target
+    refuses; 2 usage; 1 anything else.
     """
     wanted = request(**options, jobs=jobs, max_quarantined=max_quarantined)
     with progress.told(quiet=as_json or quiet) as tell:

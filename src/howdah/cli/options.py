@@ -27,8 +27,11 @@ def target_option(command: Command) -> Command:
 
 
 def request_options(command: Command) -> Command:
-    """Add SOURCE…, --to, --application and --schema."""
+    """Add SOURCE…, --to, --application, --schema and --salvage."""
     for decorate in (
+        click.option(
+            "--salvage", is_flag=True, help="Take what can still be read of a damaged source; what is lost is listed."
+        ),
         click.option("--schema", metavar="NAME", help="Target schema (default: the application's, or public)."),
         click.option(
             "--application",
@@ -64,12 +67,19 @@ def request(
 
 
 def typed(
-    *, sources: tuple[Path, ...], to: str | None, application: Path | None, schema: str | None, **_: object
+    *,
+    sources: tuple[Path, ...],
+    to: str | None,
+    application: Path | None,
+    schema: str | None,
+    salvage: bool = False,
+    **_: object,
 ) -> str:
     """Return the arguments of :func:`request` as a shell takes them, to be put behind a command."""
     pairs = (("--to", to), ("--application", application), ("--schema", schema))
     options = [part for name, value in pairs if value is not None for part in (name, str(value))]
-    return shlex.join([*(str(source) for source in sources), *options])
+    flags = ["--salvage"] if salvage else []
+    return shlex.join([*(str(source) for source in sources), *options, *flags])
 
 
 def dsn(to: str | None) -> str:

@@ -16,7 +16,7 @@ from howdah.findings import Finding
 from howdah.report import QuarantineGroup, Report, TableReport
 
 _STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
-_VERDICTS = {"verified": "bold green", "quarantined": "bold yellow", "different": "bold red"}
+_VERDICTS = {"verified": "bold green", "quarantined": "bold yellow", "salvaged": "bold yellow", "different": "bold red"}
 # Findings of one kind beyond this many are counted, not listed; the report has them all.
 _LISTED = 8
 # Tables and reasons that a person reads in a terminal.
@@ -162,11 +162,13 @@ def verdict(out: Console, report: Report, written: list[str], again: str) -> Non
 
 def next_commands(report: Report, again: str) -> tuple[str, ...]:
     """Return what to type after a run, at most two commands."""
-    if report.verdict == "quarantined":
+    if report.verdict != "different" and report.quarantined_rows:
         to = shlex.split(again)
         target = f" --to {shlex.quote(to[to.index('--to') + 1])}" if "--to" in to else ""
         return (
             f"howdah quarantine list{target}",
             f"correct the source or application.yml, and howdah quarantine retry {again}",
         )
+    if report.verdict == "salvaged":
+        return ("look for the lost rows in an older backup of the source", f"howdah verify {again}")
     return (f"howdah migrate {again}" if report.verdict == "different" else f"howdah verify {again}",)

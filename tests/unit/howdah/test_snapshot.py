@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import random
+import shutil
 import sqlite3
 import stat
-from contextlib import closing
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 
-from howdah import snapshot
+from howdah import freeze, snapshot
 from howdah.catalog.sqlite import open_snapshot
-from howdah.discover import SourceFile, facts, resolve, walk
-from howdah.errors import ConfigurationError, SourceError
+from howdah.discover import SourceFile
+from howdah.errors import SourceError
 
 
 def take(path, folder):
@@ -40,9 +48,14 @@ def test_an_empty_file(tmp_path):
     assert "is empty" in refused(tmp_path / "empty.db", tmp_path)
 
 
-def test_a_file_that_is_something_else_or_encrypted(tmp_path):
+def test_a_file_that_is_something_else(tmp_path):
     (tmp_path / "x.db").write_bytes(bytes(range(256)) * 20)
-    assert "no SQLite database, or it is encrypted" in refused(tmp_path / "x.db", tmp_path)
+    assert "no SQLite database" in refused(tmp_path / "x.db", tmp_path)
+
+
+def test_an_encrypted_file(tmp_path):
+    (tmp_path / "x.db").write_bytes(random.Random(1).randbytes(4096 * 5))
+    assert "is encrypted" in refused(tmp_path / "x.db", tmp_path)
 
 
 @pytest.mark.parametrize("size", [7, 16, 99])
@@ -55,7 +68,8 @@ def test_a_file_cut_in_its_header(good, tmp_path, size):
 def test_a_file_cut_in_its_pages(good, tmp_path):
     cut = tmp_path / "cut.db"
     cut.write_bytes(good.read_bytes()[:20_000])
-    assert "damaged" in refused(cut, tmp_path)
+    whole = f"{good.stat().st_size:,}"
+    assert f"it is truncated, and 20,000 of {whole} bytes are there" in refused(cut, tmp_path)
 
 
 def test_a_corrupt_page(good, tmp_path):
@@ -64,10 +78,12 @@ def test_a_corrupt_page(good, tmp_path):
     bad = tmp_path / "bad.db"
     bad.write_bytes(raw)
     assert "damaged" in refused(bad, tmp_path)
+    with pytest.raises(SourceError, match="--salvage"):
+        take(bad, tmp_path)
 
 
 def test_a_locked_file(good, tmp_path, monkeypatch):
-    monkeypatch.setattr(snapshot, "PATIENCE", 0.2)
+    monkeypatch.setattr(freeze, "PATIENCE", 0.2)
     with closing(sqlite3.connect(good, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         assert "locked" in refused(good, tmp_path)
@@ -123,23 +139,210 @@ def test_text_that_is_no_utf8_is_read_without_loss(make_source, tmp_path):
     assert value.encode("utf-8", "surrogateescape") == b"\xff\x00\xe4"
 
 
-def test_discovery_goes_by_header_and_not_by_name(good, tmp_path):
-    renamed = tmp_path / "deep" / "browser-history"
-    renamed.parent.mkdir()
-    renamed.write_bytes(good.read_bytes())
-    (tmp_path / "fake.db").write_text("not a database")
-    assert set(walk([tmp_path])) == {good, renamed}
+def rows(path):
+    with open_snapshot(path) as connection:
+        return connection.execute("SELECT * FROM t ORDER BY 1").fetchall()
 
 
-def test_facts_of_a_file(good):
-    found = facts(good)
-    assert (found.tables, found.journal_mode, found.size) == ((("t", 200),), "delete", good.stat().st_size)
+def crashed(path: Path, script: str, copy: Path) -> Path:
+    """Copy the files of a database as a crash would leave them: in the middle of a transaction."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("PRAGMA wal_autocheckpoint = 0")
+        writer.execute("PRAGMA cache_size = 5")
+        writer.executescript(script)
+        for suffix in ("", "-wal", "-journal"):
+            if freeze.beside(path, suffix).exists():
+                shutil.copy(freeze.beside(path, suffix), freeze.beside(copy, suffix))
+    return copy
 
 
-def test_names_of_sources_are_relative_to_the_folder(good, tmp_path):
-    (tmp_path / "sub").mkdir()
-    (tmp_path / "sub" / "shop.db").write_bytes(good.read_bytes())
-    files, _ = resolve((tmp_path,), None)
-    assert {file.name for file in files} == {"shop.db", "sub/shop.db"}
-    with pytest.raises(ConfigurationError):
-        resolve((), None)
+def test_a_hot_journal_is_rolled_back_in_the_copy_only(good, tmp_path):
+    (tmp_path / "left").mkdir()
+    before = rows(good)
+    left = crashed(good, "BEGIN; UPDATE t SET v = 'half done'; DELETE FROM t WHERE id > 5;", tmp_path / "left" / "x.db")
+    assert left.read_bytes() != good.read_bytes()
+    found = {entry: entry.read_bytes() for entry in left.parent.iterdir()}
+    assert len(found) == 2
+    assert rows(take(left, tmp_path).path) == before
+    assert {entry: entry.read_bytes() for entry in left.parent.iterdir()} == found
+
+
+def test_a_wal_without_its_shm_is_read_and_nothing_is_made_beside_it(make_source, tmp_path):
+    (tmp_path / "left").mkdir()
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v)")
+    left = crashed(path, "INSERT INTO t VALUES (1), (2); BEGIN; INSERT INTO t VALUES (3);", tmp_path / "left" / "x.db")
+    found = {entry: entry.read_bytes() for entry in left.parent.iterdir()}
+    assert len(found) == 2
+    copy = take(left, tmp_path)
+    assert rows(copy.path) == [(1,), (2,)]
+    assert {entry: entry.read_bytes() for entry in left.parent.iterdir()} == found
+    assert take(left, tmp_path).sha256 == copy.sha256
+
+
+def test_a_wal_in_a_folder_that_may_not_be_written_is_read(make_source, open_folder, unprivileged):
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v)")
+    (open_folder / "left").mkdir()
+    (open_folder / "work").mkdir()
+    (open_folder / "work").chmod(0o777)
+    left = crashed(path, "INSERT INTO t VALUES (1), (2)", open_folder / "left" / "x.db")
+    assert unprivileged(lambda: rows(take(left, open_folder / "work").path)) == [(1,), (2,)]
+
+
+def test_a_shm_that_may_not_be_written_is_no_obstacle(make_source, open_folder, unprivileged):
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v)")
+    (open_folder / "left").mkdir()
+    (open_folder / "work").mkdir()
+    (open_folder / "work").chmod(0o777)
+    left = crashed(path, "INSERT INTO t VALUES (1), (2)", open_folder / "left" / "x.db")
+    freeze.beside(left, "-shm").write_bytes(b"")
+    freeze.beside(left, "-shm").chmod(0o600)
+    assert unprivileged(lambda: rows(take(left, open_folder / "work").path)) == [(1,), (2,)]
+
+
+def test_a_wal_database_that_nobody_has_open_stays_alone(make_source, tmp_path):
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES (1)")
+    (tmp_path / "work").mkdir()
+    before = path.read_bytes(), sorted(tmp_path.iterdir())
+    assert rows(take(path, tmp_path / "work").path) == [(1,)]
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before
+
+
+@contextmanager
+def touching(path: Path, seconds: float):
+    """Write a byte of a file, the same one, again and again."""
+
+    def work():
+        deadline = time.monotonic() + seconds
+        with path.open("r+b") as stream:
+            while time.monotonic() < deadline:
+                stream.seek(0)
+                stream.write(b"S")
+                stream.flush()
+                time.sleep(0.001)
+
+    writer = threading.Thread(target=work)
+    writer.start()
+    try:
+        yield
+    finally:
+        writer.join()
+
+
+def test_what_keeps_changing_while_it_is_copied_is_refused(make_source, tmp_path, monkeypatch):
+    monkeypatch.setattr(freeze, "PATIENCE", 0.3)
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES (1)")
+    with touching(path, 1.5):
+        assert "kept changing" in refused(path, tmp_path)
+
+
+def test_what_stops_changing_is_copied(make_source, tmp_path):
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES (1)")
+    with touching(path, 0.3):
+        assert rows(take(path, tmp_path).path) == [(1,)]
+
+
+BUSY = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], timeout=30, isolation_level=None)
+connection.execute("PRAGMA journal_mode = " + sys.argv[2])
+connection.execute("PRAGMA wal_autocheckpoint = 20")
+print("ready", flush=True)
+for n in range(1, 1000000):
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE t SET v = ?", [n])
+    connection.execute("UPDATE u SET v = ?", [n])
+    connection.execute("COMMIT")
+"""
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+def test_a_copy_beside_a_busy_writer_is_one_committed_state(make_source, tmp_path, mode):
+    path = make_source(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, v, w); CREATE TABLE u (id INTEGER PRIMARY KEY, v, w)",
+        t=[(n, 0, "x" * 3000) for n in range(100)],
+        u=[(n, 0, "x" * 3000) for n in range(100)],
+    )
+    (tmp_path / "work").mkdir()
+    writer = subprocess.Popen([sys.executable, "-c", BUSY, str(path), mode], stdout=subprocess.PIPE)
+    try:
+        assert writer.stdout
+        assert writer.stdout.readline() == b"ready\n"
+        seen = set()
+        for _ in range(8):
+            with open_snapshot(take(path, tmp_path / "work").path) as copy:
+                states = copy.execute("SELECT v FROM t UNION SELECT v FROM u").fetchall()
+            assert len(states) == 1
+            seen |= set(states)
+        assert len(seen) > 1
+        assert writer.poll() is None
+    finally:
+        writer.kill()
+        writer.wait()
+        assert writer.stdout
+        writer.stdout.close()
+
+
+def later(path: Path, seconds: int) -> None:
+    moment = time.time() - seconds
+    os.utime(path, (moment, moment))
+
+
+def settled(path: Path) -> snapshot.Stamp:
+    """Wait until a stamp may be trusted."""
+    deadline = time.monotonic() + 10
+    while not (found := snapshot.stamp(path)).settled:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return found
+
+
+def test_a_stamp_proves_nothing_within_two_seconds_of_a_change(good):
+    fresh = snapshot.stamp(good)
+    assert not fresh.settled
+    assert not fresh.proves_unchanged(snapshot.stamp(good))
+    # Not even where the time of modification was set back: the time of status change tells.
+    later(good, 3600)
+    assert not snapshot.stamp(good).settled
+
+
+def test_a_settled_stamp_proves_an_untouched_file_unchanged(good):
+    before = settled(good)
+    assert before.proves_unchanged(snapshot.stamp(good))
+
+
+def test_a_stamp_notices_every_kind_of_change(make_source, tmp_path, good):
+    wal = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", "wal.db")
+    twin = tmp_path / "twin.db"
+    twin.write_bytes(good.read_bytes())
+    stamps = {path: settled(path) for path in (good, wal, twin)}
+    with closing(sqlite3.connect(good)) as connection:
+        connection.execute("UPDATE t SET v = 'y' WHERE id = 1")
+        connection.commit()
+    assert not stamps[good].proves_unchanged(snapshot.stamp(good))
+    with closing(sqlite3.connect(wal)) as connection:
+        connection.execute("INSERT INTO t VALUES (1, 'only in the wal')")
+        connection.commit()
+        now = snapshot.stamp(wal)
+        assert now.files[0] == stamps[wal].files[0]
+        assert not stamps[wal].proves_unchanged(now)
+    status = twin.stat()
+    (tmp_path / "new.db").write_bytes(twin.read_bytes())
+    (tmp_path / "new.db").replace(twin)
+    os.utime(twin, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert not stamps[twin].proves_unchanged(snapshot.stamp(twin))
+
+
+def test_a_file_from_the_future_or_with_a_waiting_journal_is_never_settled(good):
+    settled(good)
+    freeze.beside(good, "-journal").write_bytes(b"x" * 512)
+    later(freeze.beside(good, "-journal"), 3600)
+    assert not replaced(snapshot.stamp(good)).settled
+    freeze.beside(good, "-journal").unlink()
+    assert replaced(snapshot.stamp(good)).settled
+    later(good, -3600)
+    assert not replaced(snapshot.stamp(good)).settled
+
+
+def replaced(stamp: snapshot.Stamp) -> snapshot.Stamp:
+    """Return the stamp as if it had been taken a minute later."""
+    return snapshot.Stamp(stamp.files, stamp.change_counter, stamp.taken + 60_000_000_000)

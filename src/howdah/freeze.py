@@ -1,0 +1,155 @@
+"""Copies a database as of one moment into a plain file, without writing anything beside it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+from errno import EDQUOT, ENOSPC
+from pathlib import Path
+
+from howdah import header
+from howdah.discover import COMPANIONS
+from howdah.errors import SourceError
+from howdah.header import shown
+
+# How long a writer may keep the source locked or changing before we give up, in seconds.
+PATIENCE = 10.0
+# Kernels stamp files by a clock that ticks every few milliseconds; a younger change may hide in the same tick.
+TICK = 20_000_000
+
+
+def freeze(path: Path, target: Path) -> None:
+    """Copy a database, WAL or hot journal included, into a plain file that may still be damaged.
+
+    :raises SourceError: it kept changing, or stayed locked.
+    :raises sqlite3.DatabaseError: SQLite refuses it.
+    :raises OSError: a file cannot be read or written.
+    """
+    path = path.resolve()
+    wal = header.parse(header.read(path)).wal
+    # Every connection to a WAL database has a -shm file beside it (or the file for itself). Without one we would
+    # make it, and leave it there.
+    if not wal or beside(path, "-shm").exists():
+        try:
+            _copy_locked(path, target, wal)
+        except sqlite3.OperationalError as error:
+            # A hot journal, or a -shm file that may not be written: SQLite would have to write beside the source.
+            if not error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+                raise
+            remove(target)
+        else:
+            _make_plain(target)
+            return
+    _copy_still(path, target, "-wal" if wal else "-journal")
+    _recover(target)
+    _make_plain(target)
+
+
+def _copy_locked(path: Path, target: Path, wal: bool) -> None:
+    """Copy under SQLite's own read lock: one committed state, whatever writers do meanwhile."""
+    # Closing a file drops all locks that the process holds on it: ours must close after SQLite's.
+    with (
+        path.open("rb") as raw,
+        closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=PATIENCE)) as reader,
+    ):
+        reader.isolation_level = None
+        # So that a damaged schema or a cut end does not keep us from the lock; the copy is judged later.
+        reader.execute("PRAGMA writable_schema = ON")
+        reader.execute("BEGIN")
+        reader.execute("PRAGMA schema_version").fetchone()
+        if not wal:
+            _copy_bytes(raw.fileno(), target)
+            return
+        with closing(sqlite3.connect(target)) as writer:
+            writer.execute("PRAGMA synchronous = OFF")
+            # In one read transaction: otherwise the copy starts over at each commit of a busy writer.
+            reader.backup(writer, pages=-1)
+        reader.execute("ROLLBACK")
+
+
+def _copy_still(path: Path, target: Path, companion: str) -> None:
+    """Copy a database that nobody has open, with its companion; what changes meanwhile is copied again."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        before = _moments(path)
+        for suffix in ("", companion):
+            try:
+                with beside(path, suffix).open("rb") as raw:
+                    _copy_bytes(raw.fileno(), beside(target, suffix))
+            except FileNotFoundError:
+                beside(target, suffix).unlink(missing_ok=True)
+        young = any(0 <= time.time_ns() - moment < TICK for _, *moments in before for moment in moments)
+        if not young and _moments(path) == before:
+            return
+        if time.monotonic() > deadline:
+            raise SourceError(
+                f"{shown(path)} kept changing for {PATIENCE:.0f} seconds while it was copied.",
+                "Stop what writes it, then run the same command again.",
+            )
+        time.sleep(0.05)
+
+
+def _moments(path: Path) -> tuple[tuple[int, int, int], ...]:
+    """Return size, modification and change time (ns) of a database and its companions."""
+    found = []
+    for suffix in ("", "-wal", "-journal"):
+        try:
+            status = beside(path, suffix).stat()
+            found.append((status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        except FileNotFoundError:
+            found.append((-1, 0, 0))
+    return tuple(found)
+
+
+def _copy_bytes(raw: int, target: Path) -> None:
+    with target.open("wb") as stream:
+        target.chmod(0o600)
+        at, size = 0, os.fstat(raw).st_size
+        while at < size:
+            try:
+                moved = os.copy_file_range(raw, stream.fileno(), min(size - at, 1 << 30), at, at)
+            except OSError as error:
+                if error.errno in (ENOSPC, EDQUOT):
+                    raise
+                # Old kernels refuse between file systems.
+                stream.seek(at)
+                moved = os.sendfile(stream.fileno(), raw, at, 1 << 30)
+            if not moved:
+                return
+            at += moved
+
+
+def _recover(target: Path) -> None:
+    """Let SQLite apply the copied WAL, or roll the copied journal back."""
+    if not any(beside(target, suffix).exists() for suffix in COMPANIONS):
+        return
+    with closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        copy.execute("PRAGMA synchronous = OFF")
+        copy.execute("PRAGMA writable_schema = ON")
+        copy.execute("PRAGMA schema_version").fetchone()
+        copy.execute("PRAGMA journal_mode = DELETE").fetchone()
+    for suffix in COMPANIONS:
+        beside(target, suffix).unlink(missing_ok=True)
+
+
+def _make_plain(target: Path) -> None:
+    """Take the mark of WAL mode off the copy, so that it opens immutable, without side files."""
+    target.chmod(0o600)
+    with target.open("r+b") as stream:
+        stream.seek(18)
+        if stream.read(2) == b"\x02\x02":
+            stream.seek(18)
+            stream.write(b"\x01\x01")
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """Return the path of a database's companion file."""
+    return path.with_name(path.name + suffix)
+
+
+def remove(target: Path) -> None:
+    """Remove a copy and its companions, where there are any."""
+    for suffix in ("", *COMPANIONS):
+        beside(target, suffix).unlink(missing_ok=True)
