@@ -68,7 +68,7 @@ def speaks_of_time(name: str) -> bool:
     [False, False, False, False, False, False]
     """
     words = identifiers.snake(name).split("_")
-    if len(words) > 1 and words[-1] in ("at", "on"):
+    if words[-1] in ("at", "on") and words != ["on"]:
         return True
     return any(_TIME_WORDS.fullmatch(w) or (_TIME_ENDING.search(w) and not _NO_TIME.search(w)) for w in words)
 

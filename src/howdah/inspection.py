@@ -38,18 +38,23 @@ class Target:
         return self.info.schema
 
 
-def inspect(snapshots: tuple[Snapshot, ...], known: Ledger, progress: Progress) -> tuple[Inspected, ...]:
-    """Return catalog and profile of every source; the profile of an unchanged one comes from the ledger."""
+def inspect(
+    snapshots: tuple[Snapshot, ...], known: Ledger, progress: Progress, sample: int | None = None
+) -> tuple[Inspected, ...]:
+    """Return catalog and profile of every source; the profile of an unchanged one comes from the ledger.
+
+    :param sample: rows of each table that a profile is of; ``None``: all.
+    """
     result = []
     for snapshot in snapshots:
         name = snapshot.source.name
         catalog = sqlite.read(snapshot.path)
         before = known.sources.get(name)
-        kept = profile.from_json(before.profile) if before and before.sha256 == snapshot.sha256 else None
+        kept = profile.from_json(before.profile) if before and before.sha256 == snapshot.sha256 and not sample else None
         if kept is None:
             progress(Event("profile", name))
             with sqlite.open_snapshot(snapshot.path) as connection:
-                kept = profiling.measure(connection, catalog)
+                kept = profiling.measure(connection, catalog, sample)
         result.append(
             Inspected(
                 name=name,

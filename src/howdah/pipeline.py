@@ -17,6 +17,7 @@ from howdah.clock import Clock
 from howdah.ddl import Derived
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.findings import Finding, errors
+from howdah.forecast import try_casts
 from howdah.inspection import Target
 from howdah.ledger import Ledger, Load
 from howdah.load import Budget, Context, Loaded, load_group, settle
@@ -24,6 +25,7 @@ from howdah.merge import Merged
 from howdah.plan import Inspected, Plan, TablePlan
 from howdah.progress import Event, Progress, silent
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
+from howdah.risk import Forecast
 from howdah.vector.stream import content_digest
 from howdah.verify import Outcome, verify_table
 
@@ -39,6 +41,7 @@ class Request:
     :ivar jobs: tables loaded at the same time, at least 1.
     :ivar max_quarantined: stop before more rows than this go to quarantine; ``None`` means no limit.
     :ivar retry: load tables with rows in quarantine again, whether or not anything changed.
+    :ivar sample: for ``plan``: look at no more rows of each table than this; ``None`` means all.
     :ivar work_dir: folder for the snapshots, or ``None`` for a private temporary one.
     :ivar salvage: move what can still be read of a damaged source, instead of refusing it.
     """
@@ -50,6 +53,7 @@ class Request:
     jobs: int = 1
     max_quarantined: int | None = None
     retry: bool = False
+    sample: int | None = None
     work_dir: Path | None = None
     salvage: bool = False
 
@@ -80,8 +84,9 @@ def plan(request: Request, progress: Progress = silent) -> Plan:
     :raises HowdahError: see :mod:`howdah.errors`.
     """
     with _session(request, progress, lock="none") as session:
-        made, _ = _plan(session, _inspect(session))
-        pending = tuple(p.identity for p in made.tables if _must_load(session, p, _waiting(session)))
+        made, _ = _plan(session, _inspect(session, request.sample))
+        waiting = _waiting(session)
+        pending = tuple(p.identity for p in made.tables if _must_load(session, p, waiting))
         unverified = (
             any(entry.verified_at is None for entry in session.known.loads.values()) or not session.known.exists
         )
@@ -90,6 +95,8 @@ def plan(request: Request, progress: Progress = silent) -> Plan:
             findings=session.findings + made.findings,
             pending=bool(pending or made.statements or unverified),
             pending_tables=pending,
+            forecasts=_forecasts(session, made, pending),
+            sample=request.sample,
         )
 
 
@@ -188,9 +195,24 @@ def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Sessi
         raise pg.explain(error) from error
 
 
-def _inspect(session: _Session) -> tuple[Inspected, ...]:
+def _inspect(session: _Session, sample: int | None = None) -> tuple[Inspected, ...]:
     with session.clock.stage("profile"):
-        return inspection.inspect(session.snapshots, session.known, session.progress)
+        return inspection.inspect(session.snapshots, session.known, session.progress, sample)
+
+
+def _forecasts(session: _Session, made: Plan, pending: tuple[tuple[str, str], ...]) -> tuple[Forecast, ...]:
+    """Try the casts on the rows of the tables that would move."""
+    found = []
+    with session.clock.stage("forecast"):
+        for item in made.tables:
+            if item.identity in pending:
+
+                def step(done: int, item: TablePlan = item) -> None:
+                    session.progress(Event("forecast", *item.identity, done=done, total=item.rows))
+
+                path, _ = session.paths[item.source]
+                found.append(try_casts(path, item, made.profile(item), session.request.sample, step))
+    return tuple(found)
 
 
 def _plan(session: _Session, sources: tuple[Inspected, ...]) -> tuple[Plan, Derived | None]:

@@ -10,9 +10,10 @@ from typing import Any
 from howdah import casts, reverse
 from howdah.catalog.model import SourceCatalog, SourceTable, TargetTable, TargetType
 from howdah.findings import Finding
-from howdah.profile import Profile
+from howdah.profile import Profile, TableProfile
 from howdah.report import TargetInfo
 from howdah.reverse import Stored, Way
+from howdah.risk import Forecast
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,8 @@ class Plan:
     :ivar groups: tables in load order; a group of several is a cycle of references and loads in one
         transaction.
     :ivar statements: DDL that would be run (derived schema), or the pending Alembic revisions by name.
+    :ivar forecasts: what the casts would refuse, of each table that would move; only ``plan`` looks.
+    :ivar sample: rows of each table that profile and forecast are of, at most; ``None``: they are of all rows.
     :ivar pending: whether ``migrate`` would change anything; known only when the ledger was looked at.
     """
 
@@ -136,6 +139,8 @@ class Plan:
     statements: tuple[str, ...] = ()
     pending: bool = True
     pending_tables: tuple[tuple[str, str], ...] = field(default=())
+    forecasts: tuple[Forecast, ...] = ()
+    sample: int | None = None
 
     @property
     def tables(self) -> tuple[TablePlan, ...]:
@@ -143,15 +148,38 @@ class Plan:
         return tuple(table for group in self.groups for table in group)
 
     @property
+    def doomed(self) -> int:
+        """Return how many rows would go to quarantine, as far as the casts decide it (of a sample: at least)."""
+        return sum(forecast.rows for forecast in self.forecasts)
+
+    @property
     def sentence(self) -> str:
         """Return the plan as one sentence for a person."""
+        parts = []
+        if self.pending:
+            due = [table for table in self.tables if table.identity in self.pending_tables]
+            rows = sum(table.rows for table in due)
+            parts.append(f"{rows:,} rows in {len(due)} of {len(self.tables)} tables would move")
+        else:
+            parts.append(f"Nothing to move: {len(self.tables)} tables are as their sources")
+        if self.doomed:
+            among = f"of at most {self.sample:,} rows of each table, " if self.sample else ""
+            parts.append(f"{among}{self.doomed:,} would go to quarantine")
+        elif self.sample:
+            parts.append(f"of at most {self.sample:,} rows of each table, all fit")
         at_risk = sum(1 for finding in self.findings if finding.severity != "info")
-        risk = f"; {at_risk} finding{'' if at_risk == 1 else 's'} to read first" if at_risk else ""
-        if not self.pending:
-            return f"Nothing to move: {len(self.tables)} tables are as their sources{risk}."
-        due = [table for table in self.tables if table.identity in self.pending_tables]
-        rows = sum(table.rows for table in due)
-        return f"{rows:,} rows in {len(due)} of {len(self.tables)} tables would move{risk}."
+        if at_risk:
+            parts.append(f"{at_risk} finding{'' if at_risk == 1 else 's'} to read first")
+        return "; ".join(parts) + "."
+
+    def forecast(self, table: TablePlan) -> Forecast | None:
+        """Return the forecast of a table, ``None`` where nothing would move."""
+        return next((f for f in self.forecasts if (f.source, f.table) == table.identity), None)
+
+    def profile(self, table: TablePlan) -> TableProfile:
+        """Return the profile of a table."""
+        source = next(source for source in self.sources if source.name == table.source)
+        return source.profile[table.table.name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-ready values."""
@@ -166,39 +194,40 @@ class Plan:
                 "schema": self.target.schema,
             },
             "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
-            "tables": (
-                [
-                    {
-                        "source": table.source,
-                        "table": table.table.name,
-                        "target": f"{table.target.schema}.{table.target.name}",
-                        "source_rows": table.rows,
-                        "pending": table.identity in self.pending_tables,
-                        "key": list(table.key),
-                        "columns": [
-                            {
-                                "source": c.source,
-                                "target": c.target,
-                                "type": c.type.sql,
-                                "cast": c.cast,
-                                "lossless": c.lossless,
-                            }
-                            for c in table.columns
-                        ],
-                    }
-                    for table in self.tables
-                ]
-                + [
-                    {
-                        "source": s.source,
-                        "table": s.table,
-                        "target": "",
-                        "source_rows": s.rows,
-                        "skipped": True,
-                    }
-                    for s in self.skipped
-                ]
-            ),
+            "sampled": self.sample,
+            "quarantined_rows": self.doomed,
+            "tables": [self._table_dict(table) for table in self.tables]
+            + [
+                {"source": s.source, "table": s.table, "target": "", "source_rows": s.rows, "skipped": True}
+                for s in self.skipped
+            ],
             "statements": list(self.statements),
             "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def _table_dict(self, table: TablePlan) -> dict[str, Any]:
+        forecast, profile = self.forecast(table), self.profile(table)
+        return {
+            "source": table.source,
+            "table": table.table.name,
+            "target": f"{table.target.schema}.{table.target.name}",
+            "source_rows": table.rows,
+            "pending": table.identity in self.pending_tables,
+            "quarantined_rows": forecast.rows if forecast else 0,
+            "key": list(table.key),
+            "columns": [
+                {
+                    "source": c.source,
+                    "declared": table.table.column(c.source).declared if c.source else "",
+                    "values": profile.column(c.source).classes if c.source else {},
+                    "target": c.target,
+                    "type": c.type.sql,
+                    "cast": c.cast,
+                    "options": dict(c.options),
+                    "required": c.required,
+                    "lossless": c.lossless,
+                    "risks": [risk.to_dict() for risk in forecast.of(c.source)] if forecast and c.source else [],
+                }
+                for c in table.columns
+            ],
         }

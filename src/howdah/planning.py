@@ -158,7 +158,9 @@ def _column(
     tenancy = application.tenancy if application else None
     if tenancy and found.name == tenancy.column:
         options["value"] = tenancy.default
-    _forecast(cast, found, profile, name, note)
+    if cast == "text" and profile.numbers:
+        message = f"Numbers are stored as text in {found.name}."
+        note("warning", "numbers_as_text", message, name, profile.numbers)
     return ColumnPlan(
         source=name,
         target=found.name,
@@ -182,7 +184,7 @@ def _clock(name: str, profile: ColumnProfile, note: _Notes) -> tuple[str, dict[s
             profile.numbers,
         )
         return "moment", {}
-    message = f"Numbers are read as {CLOCKS[clock].label} (UTC): {shown(profile, clock)}."
+    message = f"Numbers are read as {CLOCKS[clock].label}, in UTC: {shown(profile, clock)}."
     note("info", "epoch_unit", message, name, profile.numbers)
     others = rivals(profile, clock)
     if others:
@@ -213,46 +215,6 @@ def _left_as_they_are(column: SourceColumn, found: TargetColumn, profile: Column
     elif not clock or rivals(profile, clock) or profile.texts:
         message = f"It may hold moments, but not by one clock alone, so it stays {found.type.sql}. {shown(profile)}."
         note("warning", "ambiguous_time", message, column.name, profile.numbers)
-
-
-def _forecast(cast: str, found: TargetColumn, profile: ColumnProfile, name: str, note: _Notes) -> None:
-    """Say before the run what the profile already shows."""
-    if cast == "text" and profile.numbers:
-        note(
-            "warning",
-            "numbers_as_text",
-            f"Numbers are stored as text in {found.name}.",
-            name,
-            profile.numbers,
-        )
-    if found.not_null and profile.nulls:
-        note(
-            "warning",
-            "nulls_refused",
-            f"NULLs do not fit {found.name} NOT NULL; their rows go to quarantine.",
-            name,
-            profile.nulls,
-        )
-    misfits = {
-        "text": profile.blobs,
-        "integer": profile.blobs,
-        "float": profile.blobs,
-        "numeric": profile.blobs,
-        "boolean": profile.blobs,
-        "json": profile.blobs,
-        "moment": profile.blobs,
-        "uuid": profile.blobs + profile.numbers,
-        "uuid5": profile.blobs + profile.numbers,
-        "bytea": profile.texts + profile.numbers,
-    }.get(cast, 0)
-    if misfits:
-        note(
-            "warning",
-            "misfits",
-            f"Values of another storage class do not fit {found.type.sql}; their rows go to quarantine.",
-            name,
-            misfits,
-        )
 
 
 def _kept(source: str, target: TargetTable, keep: str, note: _Notes) -> list[ColumnPlan]:

@@ -68,6 +68,12 @@ class ColumnProfile:
         return self.rows - self.nulls
 
     @property
+    def classes(self) -> dict[str, int]:
+        """Return how many values there are of each storage class, of those that occur; ``null`` is one."""
+        counts = {"integer": self.integers, "real": self.reals, "text": self.texts, "blob": self.blobs}
+        return {name: count for name, count in (counts | {"null": self.nulls}).items() if count}
+
+    @property
     def numbers(self) -> int:
         """Return how many values are integers or reals."""
         return self.integers + self.reals

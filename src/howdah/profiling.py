@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import sqlite3
 from collections import Counter
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from howdah import sampling
 from howdah.casts import CastError
 from howdah.casts.boolean import WORDS
 from howdah.casts.clocks import CLOCKS
@@ -51,19 +50,10 @@ _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _HEXADECIMAL = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """Which rows of a table are read: what stands behind FROM, and its parameters."""
-
-    source: str
-    parameters: tuple[Any, ...] = ()
-
-
 def measure(connection: sqlite3.Connection, catalog: SourceCatalog, sample: int | None = None) -> Profile:
     """Read every row of every table, inside SQLite, and count.
 
-    :param sample: read only so many rows of each table, spread evenly over its rowids (the first ones of a table
-        without rowids).
+    :param sample: read only so many rows of each table; see :func:`howdah.sampling.choose`.
     """
     connection.create_function("howdah_fits", 3, fits, deterministic=True)
     connection.create_function("howdah_finer", 2, _finer, deterministic=True)
@@ -72,9 +62,7 @@ def measure(connection: sqlite3.Connection, catalog: SourceCatalog, sample: int 
 
 
 def _table(connection: sqlite3.Connection, table: SourceTable, sample: int | None) -> TableProfile:
-    name = quoted(table.name)
-    total = 0 if sample is None else connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
-    chosen = _Rows(name) if sample is None or total <= sample else _sampled(connection, table, sample)
+    chosen = sampling.choose(connection, table, sample)
     columns = [_Column(column, table) for column in table.columns]
     counts: dict[str, Any] = {}
     for look in (_first_look, _classes, _details):
@@ -89,19 +77,8 @@ def _table(connection: sqlite3.Connection, table: SourceTable, sample: int | Non
     profiles = tuple(column.profile(counts["rows"]) for column in columns)
     if sample is None:
         return TableProfile(table.name, counts["rows"], profiles)
+    total = connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0]
     return TableProfile(table.name, total, profiles, sampled=counts["rows"])
-
-
-def _sampled(connection: sqlite3.Connection, table: SourceTable, size: int) -> _Rows:
-    name = quoted(table.name)
-    if not table.rowid:
-        return _Rows(f"(SELECT * FROM {name} LIMIT {size})")
-    first, last = connection.execute(f"SELECT min({table.rowid}), max({table.rowid}) FROM {name}").fetchone()
-    next_one = f"SELECT min({table.rowid}) FROM {name} WHERE {table.rowid} >= ?"
-    places = [first + (last - first) * step // max(size - 1, 1) for step in range(size)]
-    rowids = {connection.execute(next_one, [place]).fetchone()[0] for place in places}
-    among = f"(SELECT * FROM {name} WHERE {table.rowid} IN (SELECT value FROM json_each(?)))"
-    return _Rows(among, (json.dumps(sorted(rowids)),))
 
 
 class _Column:
@@ -162,7 +139,7 @@ class _Questions:
         """Return whether something was asked for these facts."""
         return any(asked is facts for asked, _, _ in self._asked)
 
-    def answer(self, connection: sqlite3.Connection, rows: _Rows) -> None:
+    def answer(self, connection: sqlite3.Connection, rows: sampling.Rows) -> None:
         """Read the rows once, if anything was asked."""
         for start in range(0, len(self._asked), _PER_QUERY):
             part = self._asked[start : start + _PER_QUERY]
@@ -267,7 +244,7 @@ def _clocks(questions: _Questions, column: _Column) -> None:
         questions.count(facts, "finer", f"CASE WHEN {fine} THEN howdah_finer({c}, '{by}') END")
 
 
-def _shapes(connection: sqlite3.Connection, column: _Column, rows: _Rows) -> None:
+def _shapes(connection: sqlite3.Connection, column: _Column, rows: sampling.Rows) -> None:
     """Count texts by their shape, all digits being alike, where the declaration speaks of time or of UUIDs."""
     uuids = is_uuid(column.declared)
     if not column.facts["text"] or not (uuids or declares_time(column.declared)):

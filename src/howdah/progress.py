@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Stage = Literal["snapshot", "profile", "compare", "create", "load", "indexes", "verify"]
+Stage = Literal["snapshot", "profile", "forecast", "compare", "create", "load", "indexes", "verify"]
 """The stages that may take long, under the names that the report gives their seconds."""
 
 

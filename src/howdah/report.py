@@ -238,11 +238,16 @@ def templates_folder() -> Path:
 
 def render_html(report: Report) -> str:
     """Return the report as one self-contained HTML page."""
+    return page("report.html.j2", report=report)
+
+
+def page(template: str, **values: Any) -> str:
+    """Return a page that is made from one of the documents' templates."""
     loader = jinja2.FileSystemLoader(templates_folder())
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("report.html.j2").render(report=report, version=__version__)
+    return environment.get_template(template).render(**values, version=__version__)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -56,5 +56,5 @@ def _readings(value: float, clock: str) -> str:
             moment = one.read(Decimal(repr(value)), cut=1)
         except (CastError, OverflowError, ValueError):
             continue
-        texts.append(f"{moment:%Y-%m-%d %H:%M} as {one.label}")
+        texts.append(f"{moment:%Y-%m-%d %H:%M}" + ("" if clock else f" as {one.label}"))
     return f"{value:,} → {' or '.join(texts) or 'no date of our time by any clock'}"

@@ -20,7 +20,7 @@ _VERDICTS = {"verified": "bold green", "quarantined": "bold yellow", "salvaged":
 # Findings of one kind beyond this many are counted, not listed; the report has them all.
 _LISTED = 8
 # Tables and reasons that a person reads in a terminal.
-_TABLES = 40
+TABLES = 40
 _REASONS = 20
 
 
@@ -111,21 +111,21 @@ def summary(report: Report, written: list[str], again: str) -> None:
 
 def tables(out: Console, found: tuple[TableReport, ...]) -> None:
     """Print what happened to each table; of very many, those with rows in quarantine and the largest."""
-    shown = sorted(found, key=lambda item: (-item.quarantined_rows, -item.source_rows))[:_TABLES]
+    shown = sorted(found, key=lambda item: (-item.quarantined_rows, -item.source_rows))[:TABLES]
     table = grid()
     for name in ("source", "table", "target"):
         table.add_column(name, overflow="fold")
     for name in ("rows", "loaded", "quarantine", "seconds"):
         table.add_column(name, justify="right", no_wrap=True)
-    for item in found if len(found) <= _TABLES else shown:
+    for item in found if len(found) <= TABLES else shown:
         waiting = Text(f"{item.quarantined_rows:,}", style="yellow" if item.quarantined_rows else "dim")
         loaded = Text("skipped", style="dim") if item.skipped else Text(f"{item.loaded_rows:,}")
         seconds = f"{item.seconds:.1f}" if item.seconds else "–"
         names = (Text(item.source), Text(item.table), Text(item.target))
         table.add_row(*names, f"{item.source_rows:,}", loaded, waiting, seconds)
     out.print(table)
-    if len(found) > _TABLES:
-        rest = len(found) - _TABLES
+    if len(found) > TABLES:
+        rest = len(found) - TABLES
         out.print(Text(f"… and {plural(rest, 'smaller table', 'smaller tables')}; --report has them all", style="dim"))
     out.print()
 
