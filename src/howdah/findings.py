@@ -21,7 +21,7 @@ class Finding:
     :ivar table: source table, if it concerns one.
     :ivar column: source column, if it concerns one.
     :ivar rows: how many rows it concerns, if that is known.
-    :ivar sql: original SQL of an object that was not moved.
+    :ivar sql: original SQL of what did not move as it was, or SQL that is offered.
     """
 
     severity: Severity

@@ -116,7 +116,7 @@ def plan_derived(
     plans: list[TablePlan] = []
     findings = list(derived.findings)
     for source in sources:
-        findings += missing_tables(source) + unmoved_objects(source, views=False)
+        findings += missing_tables(source) + unmoved_objects(source, ("trigger",))
         for table in source.catalog.tables:
             name, columns = derived.names[source.name, table.name]
             planned = derived.catalog.find(name)

@@ -301,8 +301,8 @@ def missing_tables(source: Inspected) -> list[Finding]:
     ]
 
 
-def unmoved_objects(source: Inspected, *, views: bool) -> list[Finding]:
-    """Report triggers, virtual tables and perhaps views, with their SQL: they are never silently lost."""
+def unmoved_objects(source: Inspected, kinds: tuple[str, ...] = ("view", "trigger", "virtual table")) -> list[Finding]:
+    """Report views, triggers and virtual tables, with their SQL: they are never silently lost."""
     return [
         Finding(
             "warning",
@@ -313,7 +313,7 @@ def unmoved_objects(source: Inspected, *, views: bool) -> list[Finding]:
             sql=item.sql,
         )
         for item in source.catalog.objects
-        if views or item.kind != "view"
+        if item.kind in kinds
     ]
 
 
@@ -323,7 +323,7 @@ def match_tables(
     """Plan all tables of a source against the application's schema."""
     plans: list[TablePlan] = []
     skipped: list[SkippedTable] = []
-    findings = missing_tables(source) + unmoved_objects(source, views=True)
+    findings = missing_tables(source) + unmoved_objects(source)
     for table in source.catalog.tables:
         rule = application.tables.get(table.name, Table())
         if rule.skip:
@@ -346,6 +346,16 @@ def match_tables(
             else [table.name, identifiers.lowered(table.name), identifiers.snake(table.name)]
         )
         found = next((hit for name in wanted if (hit := target.find(name)) is not None), None)
+        if found is None and table.virtual:
+            rows = source.profile[table.name].rows
+            skipped.append(SkippedTable(source.name, table.name, rows))
+            message = f"The virtual table {table.name} has no place in schema {target.schema} and does not move."
+            findings.append(
+                Finding(
+                    "warning", "virtual_table_not_moved", message, source.name, table.name, rows=rows, sql=table.sql
+                )
+            )
+            continue
         if found is None:
             findings.append(
                 Finding(

@@ -146,7 +146,7 @@ def test_views_triggers_and_virtual_tables_are_reported_with_their_sql(database,
     found = {finding.code: finding.sql for finding in migrate(Request((source,), database.dsn)).findings}
     assert found["view_not_moved"].startswith("CREATE VIEW big")
     assert found["trigger_not_moved"].startswith("CREATE TRIGGER tr")
-    assert found["virtual_table_not_moved"].startswith("CREATE VIRTUAL TABLE fts")
+    assert found["virtual_table_moved"].startswith("CREATE VIRTUAL TABLE fts")
     assert "WHERE round(id) > 5" in found["index_not_moved"]
 
 

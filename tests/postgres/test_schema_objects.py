@@ -259,3 +259,70 @@ def test_views_are_made_in_the_order_that_they_need(database, make_source):
         "dead": "The view dead does not move: SQLite itself says: no such table: main.gone.",
     }
     assert {name: word for name, (_, word) in lost.items()} == {name: name for name in lost}
+
+
+SEARCHED = """
+CREATE VIRTUAL TABLE notes USING fts5(title, body, tag UNINDEXED, tokenize = 'porter');
+INSERT INTO notes (rowid, title, body, tag) VALUES (7, 'Running', 'it''s a dog', 'x'), (90, NULL, '', 'y');
+CREATE VIRTUAL TABLE old USING fts4(head, lang, languageid='lid');
+INSERT INTO old (docid, head, lid) VALUES (3, 'Größe', 2);
+CREATE TABLE doc (id INTEGER PRIMARY KEY, txt TEXT); INSERT INTO doc VALUES (1, 'some words');
+CREATE VIRTUAL TABLE doc_index USING fts5(txt, content='doc', content_rowid='id');
+CREATE VIRTUAL TABLE words USING fts5(w, content='');
+CREATE VIRTUAL TABLE area USING rtree(id, x0, x1, y0, y1, +label TEXT);
+INSERT INTO area VALUES (5, 0.5, 1.5, 2, 3, 'a');
+CREATE TRIGGER keep AFTER INSERT ON doc BEGIN INSERT INTO doc_index (rowid, txt) VALUES (new.id, new.txt); END;
+ANALYZE;
+"""
+
+
+def test_rows_of_full_text_and_r_tree_tables_move(database, make_source):
+    report = moved(database, make_source(SEARCHED))
+    assert report.verdict == "verified"
+    assert {table.table: table.loaded_rows for table in report.tables} == {"notes": 2, "old": 1, "doc": 1, "area": 1}
+    assert database.query("SELECT * FROM notes ORDER BY 1") == [(7, "Running", "it's a dog", "x"), (90, None, "", "y")]
+    assert database.query("SELECT rowid, head, lid FROM old") == [(3, "Größe", 2)]
+    assert database.query("SELECT * FROM area") == [(5, 0.5, 1.5, 2.0, 3.0, "a")]
+    assert (
+        database.value("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+        == 4
+    )
+
+
+def test_what_virtual_tables_lose_is_reported_and_an_index_offered(database, make_source):
+    report = moved(database, make_source(SEARCHED))
+    found = {(f.code, f.table): f for f in report.findings}
+    assert found["virtual_table_moved", "notes"].sql.startswith("CREATE VIRTUAL TABLE notes")
+    assert "index of doc" in found["virtual_table_not_moved", "doc_index"].message
+    assert "no text" in found["virtual_table_not_moved", "words"].message
+    assert found["trigger_not_moved", "doc"].sql.startswith("CREATE TRIGGER keep")
+    shadows = [f.message for f in report.findings if f.code == "shadow_tables_skipped"]
+    assert len(shadows) == 1
+    assert all(
+        name in shadows[0] for name in ("notes_content", "doc_index_data", "words_idx", "area_node", "old_segdir")
+    )
+    offered = {f.table: f.sql for f in report.findings if f.code == "index_offered"}
+    assert set(offered) == {"notes", "old", "doc_index", "area"}
+    for statement in offered.values():
+        database.query(statement)
+    words = "to_tsvector('english', coalesce(title::text, '') || ' ' || coalesce(body::text, ''))"
+    assert database.query(f"SELECT rowid FROM notes WHERE {words} @@ plainto_tsquery('english', 'run')") == [(7,)]
+
+
+def test_a_virtual_table_of_an_unknown_module_is_reported(database, make_source):
+    source = make_source("CREATE TABLE t (a INT); INSERT INTO t VALUES (1)")
+    with sqlite3.connect(source) as connection:
+        connection.execute("PRAGMA writable_schema = 1")
+        connection.execute(
+            """INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql)
+               VALUES ('table', 'odd', 'odd', 0, 'CREATE VIRTUAL TABLE odd USING nobody_has(x)')"""
+        )
+    report = moved(database, source)
+    lost = [(f.code, f.message, f.sql) for f in report.findings]
+    assert lost == [
+        (
+            "virtual_table_not_moved",
+            "The virtual table odd cannot be read: no such module: nobody_has.",
+            "CREATE VIRTUAL TABLE odd USING nobody_has(x)",
+        )
+    ]

@@ -81,6 +81,7 @@ class SourceTable:
     :ivar rowid_alias: the INTEGER PRIMARY KEY column, or empty.
     :ivar sequence: high-water mark of AUTOINCREMENT, or ``None``.
     :ivar strict: a STRICT table.
+    :ivar virtual: the rows of a virtual table, read through its module.
     :ivar readable: whether the text of its declaration could be read; if not, CHECKs and formulas are unknown.
     """
 
@@ -98,6 +99,7 @@ class SourceTable:
     sql: str = ""
     strict: bool = False
     readable: bool = True
+    virtual: bool = False
 
     def column(self, name: str) -> SourceColumn:
         """Return the column of that name, compared like SQLite does (ASCII case folded)."""
@@ -129,6 +131,28 @@ class SourceView:
 
 
 @dataclass(frozen=True)
+class SourceVirtual:
+    """A virtual table.
+
+    :ivar module: name of the module in lower case; empty where it cannot be read, for the reason in ``problem``.
+    :ivar content: of a full-text table: ``None`` its rows are its own, empty it keeps none, else the table that it
+        indexes.
+    :ivar searched: its columns, of a full-text table those that are indexed.
+    :ivar stems: a full-text table that finds words by their English stem.
+    :ivar shadows: the tables in which the module keeps its index.
+    """
+
+    name: str
+    module: str
+    sql: str
+    content: str | None = None
+    searched: tuple[str, ...] = ()
+    stems: bool = False
+    shadows: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
 class SourceCatalog:
     """Everything in one SQLite file.
 
@@ -141,6 +165,7 @@ class SourceCatalog:
     user_version: int = 0
     application_id: int = 0
     views: tuple[SourceView, ...] = ()
+    virtuals: tuple[SourceVirtual, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from howdah.catalog import statements
+from howdah.catalog import statements, virtual
 from howdah.catalog.model import (
     SourceCatalog,
     SourceColumn,
@@ -18,6 +18,7 @@ from howdah.catalog.model import (
     SourceObject,
     SourceTable,
     SourceView,
+    SourceVirtual,
 )
 from howdah.discover import quoted
 from howdah.errors import SourceError
@@ -72,22 +73,30 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
     sequences = _sequences(connection, sql_of)
     tables: list[SourceTable] = []
     objects: list[SourceObject] = []
+    virtuals: list[SourceVirtual] = []
+    shadows = tuple(name for name, (kind, *_) in kinds.items() if kind == "shadow")
     for kind, name, table, text in master:
         if name.startswith("sqlite_"):
             continue
         if kind == "table" and kinds[name][0] == "table":
             tables.append(_table(connection, name, text, *kinds[name][1:], sequences.get(name), sql_of))
         elif kind == "table" and kinds[name][0] == "virtual":
-            objects.append(SourceObject("virtual table", name, name, text))
+            described, rows = virtual.read(connection, name, text, shadows)
+            virtuals.append(described)
+            if rows is not None:
+                tables.append(rows)
+            else:
+                objects.append(SourceObject("virtual table", name, name, text))
         elif kind in ("view", "trigger"):
             objects.append(SourceObject(kind, name, table, text))
-        # Shadow tables belong to a virtual table, which is reported; indexes are read with their table.
+        # Shadow tables hold the index of a virtual table, which is described; indexes are read with their table.
     return SourceCatalog(
         tables=_with_parent_keys(tables),
         objects=tuple(objects),
         user_version=int(connection.execute("PRAGMA user_version").fetchone()[0]),
         application_id=int(connection.execute("PRAGMA application_id").fetchone()[0]),
         views=tuple(_view(connection, item) for item in objects if item.kind == "view"),
+        virtuals=tuple(virtuals),
     )
 
 

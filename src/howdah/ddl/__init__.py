@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from howdah import identifiers
 from howdah.catalog.model import SourceTable, TargetCatalog, TargetTable
-from howdah.ddl import foreign_keys, indexes, tables, views
+from howdah.ddl import foreign_keys, indexes, tables, views, virtuals
 from howdah.ddl.values import Derived, Draft, Part, Refusals, Statement
 from howdah.errors import ConfigurationError
 from howdah.findings import Finding
@@ -48,7 +48,7 @@ def derive(sources: tuple[Inspected, ...], schema: str, refused: Refusals | None
         statements, tried, remarks = views.derive(source, drafts, schema, taken, refused or {})
         shown += statements
         parts += tried
-        findings += remarks
+        findings += remarks + virtuals.findings(source, drafts)
     return Derived(
         catalog=TargetCatalog(schema=schema, tables=tuple(made)),
         names={(d.source.name, d.table.name): (d.target.name, d.names) for d in drafts},
