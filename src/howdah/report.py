@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,6 +144,7 @@ class Report:
     :ivar verdict: ``verified``, ``quarantined`` (all else verified), ``salvaged`` (a source was damaged; what
         could be read of it is verified, quarantined rows aside) or ``different``.
     :ivar changed: anything was written to the target.
+    :ivar finished_at: when this report was made, in UTC.
     :ivar differences: a sample; ``difference_count`` is the whole number.
     :ivar quarantine: why rows wait in quarantine, counted.
     :ivar stages: seconds by stage; see :class:`howdah.clock.Clock`.
@@ -162,6 +164,7 @@ class Report:
     difference_count: int = 0
     created: tuple[str, ...] = field(default=())
     quarantine: tuple[QuarantineGroup, ...] = ()
+    finished_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     stages: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -207,6 +210,7 @@ class Report:
             "sentence": self.sentence,
             "run_id": self.run_id,
             "changed": self.changed,
+            "finished_at": self.finished_at.isoformat(timespec="seconds"),
             "seconds": round(self.seconds, 3),
             "stages": {stage: round(seconds, 3) for stage, seconds in self.stages.items()},
             "howdah_version": __version__,

@@ -48,6 +48,36 @@ def test_migrate_names_the_commands_that_look_and_try_again(howdah, source):
     assert "The text is no integer." in result.stdout
 
 
+def test_reports_count_the_reasons_and_name_no_value(howdah, source, tmp_path):
+    page, file = tmp_path / "report.html", tmp_path / "report.json"
+    shown = howdah("migrate", source, "--html", page, "--report", file).stdout
+    for text in (shown, page.read_text(), file.read_text()):
+        assert "The text is no integer." in text
+        assert "thirty" not in text
+    assert "howdah quarantine list" in page.read_text()
+    groups = json.loads(file.read_text())["quarantine"]
+    assert [(group["table"], group["column"], group["code"], group["rows"]) for group in groups] == [
+        ("people", "age", "not_integer", 2),
+        ("pets", "owner", "orphan", 2),
+    ]
+    assert sum(group["rows"] for group in groups) == 4
+
+
+def test_a_quiet_run_speaks_only_of_what_is_not_verified(howdah, source, change):
+    assert "QUARANTINED" in howdah("migrate", source, "--quiet").stdout
+    change(source, "DELETE FROM people WHERE id IN (2, 3); DELETE FROM pets WHERE owner = 2")
+    assert howdah("migrate", source, "--quiet").output == ""
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(howdah, make_source):
+    odd = make_source(
+        'CREATE TABLE "[red]<b>" (id INTEGER PRIMARY KEY, n INTEGER)',
+        **{"[red]<b>": [(n, n) for n in range(9)] + [(10, "x")]},
+    )
+    assert "[red]<b>" in howdah("migrate", odd).stdout
+    assert "[red]<b>" in howdah("quarantine", "list").stdout
+
+
 def test_list_counts_first_and_then_shows_each_row(howdah, migrated):
     result = howdah("quarantine", "list")
     assert result.exit_code == 0
