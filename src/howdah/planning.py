@@ -8,16 +8,13 @@ from typing import Any
 
 from howdah import casts, identifiers
 from howdah.application import Application, Column, Table
-from howdah.casts.clocks import CLOCKS
-from howdah.casts.temporal import MICROSECONDS
 from howdah.catalog.affinity import affinity
 from howdah.catalog.model import SourceColumn, SourceTable, TargetCatalog, TargetColumn, TargetTable
-from howdah.declared import declares_time, speaks_of_time
 from howdah.findings import Finding
+from howdah.moments import choose_clock, left_as_they_are
 from howdah.plan import ColumnPlan, Inspected, SkippedTable, TablePlan
 from howdah.profile import ColumnProfile
 from howdah.reverse import Stored
-from howdah.timekeeping import clock_of, rivals, shown
 
 
 def table_plan(
@@ -67,7 +64,7 @@ def table_plan(
             stored = _stored(column, table.strict, profile.column(column.name))
             columns.append(replace(planned, stored=stored, computed=found.generated))
         if planned is not None and names is not None:
-            _left_as_they_are(column, found, profile.column(column.name), note)
+            left_as_they_are(column, found, profile.column(column.name), note)
         if planned is not None and rule.keep:
             columns += _kept(column.name, target, rule.keep, note)
     columns += _tenancy(target, columns, application)
@@ -143,7 +140,7 @@ def _column(
     if cast == "uuid5":
         options["namespace"] = str(application.namespace) if application else ""
     if cast == "moment" and profile.numbers:
-        cast, more = _clock(name, profile, note)
+        cast, more = choose_clock(name, profile, note)
         options |= more
     if cast == "julian":
         message = "Julian days are rounded to the millisecond, as a REAL of that size resolves no more."
@@ -169,52 +166,6 @@ def _column(
         required=found.not_null,
         options=tuple(sorted(options.items())),
     )
-
-
-def _clock(name: str, profile: ColumnProfile, note: _Notes) -> tuple[str, dict[str, str]]:
-    """Decide how the numbers of a column of moments are read; return the cast and its options."""
-    clock = clock_of(profile)
-    if not clock:
-        note(
-            "warning",
-            "ambiguous_epoch",
-            "Numbers whose clock is unclear; their rows go to quarantine unless application.yml names it "
-            f"(cast: epoch_s, epoch_ms, apple_s, …). {shown(profile)}.",
-            name,
-            profile.numbers,
-        )
-        return "moment", {}
-    message = f"Numbers are read as {CLOCKS[clock].label}, in UTC: {shown(profile, clock)}."
-    note("info", "epoch_unit", message, name, profile.numbers)
-    others = rivals(profile, clock)
-    if others:
-        message = "Numbers that look like moments by another clock than the rest; their rows go to quarantine."
-        note("warning", "mixed_clocks", message, name, others)
-        return clock, {"strict": "yes"}
-    # The vectorised loader knows the units of the epoch.
-    return ("moment", {"unit": clock}) if clock in MICROSECONDS else (clock, {})
-
-
-def _left_as_they_are(column: SourceColumn, found: TargetColumn, profile: ColumnProfile, note: _Notes) -> None:
-    """Say what a derived type could have been, where the evidence did not suffice."""
-    if profile.cents and profile.cents == profile.reals and found.type.name == "float8":
-        message = (
-            "Amounts of at most two decimals; they stay double precision, and numeric would make their sums exact."
-        )
-        note("info", "money_as_float", message, column.name, profile.cents)
-    timely = declares_time(column.declared) or speaks_of_time(column.name)
-    if not timely or column.key_position or not profile.readings or found.type.name in casts.MOMENTS:
-        return
-    clock = clock_of(profile)
-    if clock and profile.finer:
-        message = (
-            f"Its moments are finer than a microsecond, so they stay {found.type.sql}; an application folder can "
-            f"cut them (cast: {clock}, truncate: true). {shown(profile, clock)}."
-        )
-        note("warning", "finer_moments", message, column.name, profile.finer)
-    elif not clock or rivals(profile, clock) or profile.texts:
-        message = f"It may hold moments, but not by one clock alone, so it stays {found.type.sql}. {shown(profile)}."
-        note("warning", "ambiguous_time", message, column.name, profile.numbers)
 
 
 def _kept(source: str, target: TargetTable, keep: str, note: _Notes) -> list[ColumnPlan]:

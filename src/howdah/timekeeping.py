@@ -53,7 +53,7 @@ def _readings(value: float, clock: str) -> str:
     texts = []
     for one in clocks:
         try:
-            moment = one.read(Decimal(repr(value)), cut=1)
+            moment = one.read(Decimal(repr(value)), cut=True)
         except (CastError, OverflowError, ValueError):
             continue
         texts.append(f"{moment:%Y-%m-%d %H:%M}" + ("" if clock else f" as {one.label}"))

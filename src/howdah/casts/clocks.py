@@ -43,10 +43,10 @@ class Clock:
         """Return whether a number is in the range that speaks for this clock."""
         return self.first <= number < self.last
 
-    def read(self, number: int | Decimal, cut: int = 0) -> datetime:
+    def read(self, number: int | Decimal, *, cut: bool = False) -> datetime:
         """Return the moment (UTC, without tzinfo) that a number stands for.
 
-        :param cut: microseconds to which a finer moment is cut, towards the past; 0: it is refused.
+        :param cut: what is finer than a microsecond is cut, towards the past; else it is refused.
         :raises CastError: finer than a microsecond, or outside the years 1 to 9999.
         """
         numerator, denominator = number.as_integer_ratio()
@@ -60,8 +60,6 @@ class Clock:
             if rest and not cut:
                 raise CastError("sub_microsecond", "The value is finer than a microsecond.")
         micros += self.zero
-        if cut:
-            micros -= micros % cut
         if not _FIRST <= micros <= _LAST:
             raise CastError("out_of_range", "The moment is outside the years 1 to 9999.")
         return _EPOCH + timedelta(microseconds=micros)

@@ -63,7 +63,7 @@ def moment(target: TargetType, unit: str, utc: bool, *, truncate: bool = False, 
             raise CastError("ambiguous_epoch", "A number stands for a moment, and its unit is not known.")
         if strict and not clock.shows(value) and any(other.shows(value) for other in others):
             raise CastError("ambiguous_epoch", "The number looks like a moment by another clock than its column's.")
-        return written(clock.read(value, cut=grain if truncate else 0), "Z")
+        return written(clock.read(value, cut=truncate), "Z")
 
     def from_text(value: str) -> str:
         found = ISO.fullmatch(value)

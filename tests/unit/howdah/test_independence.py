@@ -33,7 +33,7 @@ def test_the_verifier_shares_no_cast_with_the_loader(path):
 
 PURE = [
     *(ROOT / f"{name}.py" for name in ("plan", "planning", "typemap", "order", "identifiers", "encoding", "defaults")),
-    *(ROOT / f"{name}.py" for name in ("declared", "planview", "risk", "timekeeping")),
+    *(ROOT / f"{name}.py" for name in ("declared", "moments", "planview", "risk", "timekeeping")),
     *sorted(path for package in ("ddl", "translate") for path in (ROOT / package).glob("*.py")),
 ]
 
