@@ -36,6 +36,16 @@ options:
     description: Tables that are loaded at the same time.
     type: int
     default: 1
+  identifiers:
+    description: How names are written in PostgreSQL, where the schema is derived; by default as before, else C(lower).
+    type: str
+    choices: [lower, keep, snake]
+  orphans:
+    description:
+      - What becomes of rows without the parent they refer to, where the schema is derived.
+      - C(keep) moves them and leaves the foreign key NOT VALID; by default as before, else C(quarantine).
+    type: str
+    choices: [quarantine, keep]
   max_quarantined:
     description: Stop before more rows than this go to quarantine.
     type: int
@@ -125,6 +135,8 @@ def request(wanted: dict[str, Any]) -> Any:
         schema=wanted["schema"],
         jobs=wanted["jobs"],
         max_quarantined=wanted["max_quarantined"],
+        identifiers=wanted["identifiers"],
+        orphans=wanted["orphans"],
     )
 
 
@@ -169,6 +181,8 @@ def main() -> None:
             "schema": {"type": "str"},
             "jobs": {"type": "int", "default": 1},
             "max_quarantined": {"type": "int"},
+            "identifiers": {"type": "str", "choices": ["lower", "keep", "snake"]},
+            "orphans": {"type": "str", "choices": ["quarantine", "keep"]},
             "allow_quarantine": {"type": "bool", "default": True},
             "report": {"type": "path"},
             "html": {"type": "path"},

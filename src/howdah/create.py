@@ -140,6 +140,26 @@ def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
             ) from error
 
 
+def release(connection: pg.Connection, derived: Derived, loads: frozenset[str]) -> frozenset[str]:
+    """Take the foreign keys away that would refuse orphans of a load; they are made again after it.
+
+    :param loads: target tables that are loaded; keys of them and to them are meant.
+    :returns: names of the foreign keys.
+    """
+    released = set()
+    with connection.transaction():
+        for table in derived.catalog.tables:
+            for key in table.foreign_keys:
+                if table.name not in loads and key.parent not in loads:
+                    continue
+                where = pg.qualified(table.schema, table.name)
+                there = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s"
+                if connection.execute(there, [where, key.name]).fetchone():
+                    pg.execute(connection, f"ALTER TABLE {where} DROP CONSTRAINT {pg.quoted(key.name)}")
+                    released.add(key.name)
+    return frozenset(released)
+
+
 def in_the_way(derived: Derived, actual: TargetCatalog, ours: frozenset[str]) -> tuple[str, ...]:
     """Return names of relations that the derived schema needs and that somebody else made."""
     wanted = {table.name for table in derived.catalog.tables}

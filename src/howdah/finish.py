@@ -7,15 +7,18 @@ from uuid import UUID
 
 from howdah import ledger
 from howdah.ddl import Derived, Statement
+from howdah.ddl.foreign_keys import not_valid
 from howdah.findings import Finding
 from howdah.pg import BUILD_FAULTS, Connection, execute, message, qualified, quoted
 from howdah.plan import TablePlan
 
 
 def complete(
-    connection: Connection, derived: Derived, application: str, run_id: UUID
+    connection: Connection, derived: Derived, application: str, run_id: UUID, *, validate: bool
 ) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """Make the indexes and foreign keys that are not there yet; return what was made, and findings.
+    """Make the indexes, foreign keys and views that are not there yet; return what was made, and findings.
+
+    :param validate: try again whether foreign keys that are NOT VALID hold.
 
     Each has a transaction of its own, together with its ledger row: an index that cannot be built (a text
     beyond a B-tree's limit) costs the index and not the rows.
@@ -23,32 +26,41 @@ def complete(
     schema = derived.catalog.schema
     made: list[str] = []
     findings: list[Finding] = []
+    keys = {(table.name, key.name): key for table in derived.catalog.tables for key in table.foreign_keys}
     for statement in derived.after:
         if _exists(connection, schema, statement):
+            if validate and statement.kind == "constraint" and _validated(connection, schema, statement):
+                made.append(f"constraint {statement.name}")
             continue
         problem = _make(connection, statement, statement.sql, application, schema, run_id)
         if problem and statement.kind == "constraint":
-            # Rows of ours that break it are in quarantine, so these are other people's.
-            problem_again = _make(connection, statement, statement.sql + " NOT VALID", application, schema, run_id)
-            code, problem = (
-                "foreign_key_not_valid",
-                problem_again or f"{problem}; it is NOT VALID for existing rows",
-            )
-        elif problem:
-            code = f"{statement.kind}_not_built"
-        else:
+            # Orphans that were to move, or rows of other people.
+            refused = _make(connection, statement, statement.sql + " NOT VALID", application, schema, run_id)
+            if not refused:
+                made.append(f"constraint {statement.name}")
+                findings.append(not_valid(statement.table, keys[statement.table, statement.name]))
+                continue
+            problem = refused
+        if not problem:
             made.append(f"{statement.kind} {statement.name}")
             continue
-        findings.append(
-            Finding(
-                "warning",
-                code,
-                f"The {statement.kind} {statement.name} on {statement.table}: {problem}.",
-                table=statement.table,
-                sql=statement.sql,
-            )
-        )
+        said = f"The {statement.kind} {statement.name} on {statement.table} cannot be made: {problem}."
+        code = f"{statement.kind}_not_built"
+        findings.append(Finding("warning", code, said, table=statement.table, sql=statement.sql))
     return tuple(made), tuple(findings)
+
+
+def _validated(connection: Connection, schema: str, statement: Statement) -> bool:
+    """Return whether a foreign key that was NOT VALID now holds for every row."""
+    table = qualified(schema, statement.table)
+    waits = "SELECT 1 FROM pg_constraint WHERE conrelid = to_regclass(%s) AND conname = %s AND NOT convalidated"
+    if not execute(connection, waits, [table, statement.name]).fetchone():
+        return False
+    try:
+        execute(connection, f"ALTER TABLE {table} VALIDATE CONSTRAINT {quoted(statement.name)}")
+    except BUILD_FAULTS:
+        return False
+    return True
 
 
 def _exists(connection: Connection, schema: str, statement: Statement) -> bool:

@@ -10,11 +10,13 @@ from hashlib import sha256
 LIMIT = 63
 
 
-def fold(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
+def fold(names: Iterable[str], taken: Iterable[str] = (), style: str = "lower") -> dict[str, str]:
     """Return a PostgreSQL name for each name, unique among themselves and against ``taken``.
 
     Names that need no change keep theirs; of the others, one that collides or is too long ends in a digest of
     the original, so that the result does not depend on which other names come later.
+
+    :param style: ``lower``, ``keep`` or ``snake``, see :func:`styled`.
 
     >>> fold(["Album", "album", "Order Line"])
     {'Album': 'album_f05e84', 'album': 'album', 'Order Line': 'order line'}
@@ -22,30 +24,46 @@ def fold(names: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
     wanted = list(dict.fromkeys(names))
     used = set(taken)
     result: dict[str, str] = {}
-    for name in sorted(wanted, key=lambda name: (lowered(name) != name, wanted.index(name))):
-        candidate = lowered(name)
+    for name in sorted(wanted, key=lambda name: (_cut(name, style) != name, wanted.index(name))):
+        candidate = _cut(name, style)
         if candidate in used:
             candidate = _marked(candidate, name)
         counter = 0
         while candidate in used:
             counter += 1
-            candidate = _marked(lowered(name), f"{name}/{counter}")
+            candidate = _marked(styled(name, style), f"{name}/{counter}")
         used.add(candidate)
         result[name] = candidate
     return {name: result[name] for name in wanted}
 
 
-def fresh(name: str, taken: set[str]) -> str:
+def fresh(name: str, taken: set[str], style: str = "lower") -> str:
     """Return a name that is not taken yet, and take it."""
-    found = fold([name], taken)[name]
+    found = fold([name], taken, style)[name]
     taken.add(found)
     return found
 
 
+def styled(name: str, style: str) -> str:
+    """Return the name in lower case, as it is (``keep``), or in snake_case; it may still be too long.
+
+    >>> [styled("Größe InMM", style) for style in ("lower", "keep", "snake")]
+    ['größe inmm', 'Größe InMM', 'größe_in_mm']
+    """
+    whole = name.encode("utf-8", "replace").decode().replace("\x00", "")
+    if style == "keep":
+        return whole or "_"
+    return (snake(whole) if style == "snake" else "") or whole.lower() or "_"
+
+
 def lowered(name: str) -> str:
     """Return the name in lower case and within the limit; a cut name ends in a digest of the original."""
-    lower = name.encode("utf-8", "replace").decode().replace("\x00", "").lower() or "_"
-    return lower if len(lower.encode()) <= LIMIT else _marked(lower, name)
+    return _cut(name, "lower")
+
+
+def _cut(name: str, style: str) -> str:
+    wanted = styled(name, style)
+    return wanted if len(wanted.encode()) <= LIMIT else _marked(wanted, name)
 
 
 def snake(name: str) -> str:
@@ -54,8 +72,8 @@ def snake(name: str) -> str:
     >>> snake("InvoiceLineID"), snake("created-at"), snake("HTTPCode")
     ('invoice_line_id', 'created_at', 'http_code')
     """
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
-    return re.sub(r"[^0-9a-zA-Z]+", "_", spaced).strip("_").lower()
+    spaced = re.sub(r"(?<=[^\W_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"[\W_]+", "_", spaced).strip("_").lower()
 
 
 def _marked(lower: str, original: str) -> str:

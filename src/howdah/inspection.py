@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from howdah import create, ddl, order, pg, profile, profiling, trial
 from howdah.application import Application
 from howdah.catalog import postgres, sqlite
 from howdah.catalog.model import TargetCatalog, TargetTable
+from howdah.choices import Choices
+from howdah.ddl.foreign_keys import not_valid
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import Finding
 from howdah.header import shown
@@ -94,17 +97,19 @@ def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -
 
 
 def plan_derived(
-    connection: pg.Connection, target: Target, sources: tuple[Inspected, ...], known: Ledger
+    connection: pg.Connection, target: Target, sources: tuple[Inspected, ...], known: Ledger, choices: Choices
 ) -> tuple[Plan, ddl.Derived]:
     """Plan against the schema derived from the sources; tables that we made are taken as they are now.
 
     :raises TargetRefused: tables that are not ours are in the way, or ours lack a column of the source.
     """
-    derived = ddl.derive(sources, target.schema)
+    settled = {name: load.target_table for name, load in known.loads.items() if load.target_schema == target.schema}
+    derive = partial(ddl.derive, sources, style=choices.identifiers, settled=settled)
+    derived = derive(target.schema)
     actual = postgres.read(connection, target.schema)
-    refused = trial.refusals(connection, sources, derived, actual, known)
+    refused = trial.refusals(connection, derive, derived, actual, known)
     if refused:
-        derived = ddl.derive(sources, target.schema, refused)
+        derived = derive(target.schema, refused)
     ours = known.tables_made(target.schema)
     blocked = create.in_the_way(derived, actual, ours)
     if blocked:
@@ -122,8 +127,9 @@ def plan_derived(
             planned = derived.catalog.find(name)
             assert planned is not None  # noqa: S101 - names and catalog come from the same derivation
             found = _as_it_is(planned, actual)
+            findings += [not_valid(name, key) for key in found.foreign_keys if not key.valid]
             plan, remarks = table_plan(source, table, found, None, columns)
-            plans.append(plan)
+            plans.append(_with_orphans(plan) if choices.orphans == "keep" else plan)
             findings += remarks
     missing = tuple(s.sql for s in (*derived.tables, *derived.after) if not _present(s, actual))
     return (
@@ -138,6 +144,13 @@ def plan_derived(
         ),
         derived,
     )
+
+
+def _with_orphans(plan: TablePlan) -> TablePlan:
+    """Return a plan that looks for no parents: its foreign keys are made after the load, as far as they hold."""
+    if not plan.target.foreign_keys:
+        return plan
+    return replace(plan, target=replace(plan.target, foreign_keys=()), keeps_orphans=True)
 
 
 def _as_it_is(planned: TargetTable, actual: TargetCatalog) -> TargetTable:

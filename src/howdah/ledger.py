@@ -17,6 +17,8 @@ from howdah.pg import Connection
 
 VERSION = 3
 RELATIONS = ("table", "index", "view")
+CHOICE = "choice"
+"""Kind of what a person chose for a derived schema."""
 REFUSED = "refused "
 """Before the kind of what PostgreSQL did not take: recorded with the reason, so that it is not tried in every run."""
 
@@ -140,6 +142,8 @@ class Ledger:
     """(schema, kind, name) of what howdah created."""
     refused: dict[tuple[str, str, str, str], str] = field(default_factory=dict)
     """(schema, kind, table, name) of what PostgreSQL did not take → why."""
+    choices: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(schema, option) → what was chosen for a derived schema."""
 
     def describes(self, source: str) -> bool:
         """Return whether schema and casts of a source are kept."""
@@ -214,9 +218,10 @@ def read(connection: Connection, application: str) -> Ledger:
         )
     }
     objects = connection.execute(
-        """SELECT schema_name, kind, table_name, name, CASE WHEN starts_with(kind, %s) THEN definition END
+        """SELECT schema_name, kind, table_name, name,
+                  CASE WHEN starts_with(kind, %s) OR kind = %s THEN definition END
            FROM howdah.object WHERE application = %s""",
-        [REFUSED, application],
+        [REFUSED, CHOICE, application],
     ).fetchall()
     return Ledger(
         application,
@@ -227,8 +232,9 @@ def read(connection: Connection, application: str) -> Ledger:
         refused={
             (schema, kind.removeprefix(REFUSED), table, name): why
             for schema, kind, table, name, why in objects
-            if why is not None
+            if why is not None and kind != CHOICE
         },
+        choices={(schema, name): chosen for schema, kind, _, name, chosen in objects if kind == CHOICE},
     )
 
 
@@ -325,6 +331,15 @@ def record_refusals(
     for (kind, table, name), why in refused.items():
         if known.refused.get((schema, kind, table, name)) != why:
             record_object(connection, known.application, run_id, schema, REFUSED + kind, name, table, why)
+
+
+def record_choices(
+    connection: Connection, known: Ledger, run_id: UUID, schema: str, choices: Mapping[str, str]
+) -> None:
+    """Record what was chosen for a derived schema."""
+    for name, chosen in choices.items():
+        if known.choices.get((schema, name)) != chosen:
+            record_object(connection, known.application, run_id, schema, CHOICE, name, "", chosen)
 
 
 def quarantined(connection: Connection, application: str, source: str, table: str) -> dict[int, bytes]:

@@ -11,8 +11,22 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 from howdah import application as applications
-from howdah import checks, create, definition, discover, finish, inspection, ledger, pg, profile, quarantine, snapshot
+from howdah import (
+    checks,
+    choices,
+    create,
+    definition,
+    discover,
+    finish,
+    inspection,
+    ledger,
+    pg,
+    profile,
+    quarantine,
+    snapshot,
+)
 from howdah.application import Application
+from howdah.choices import Choices
 from howdah.clock import Clock
 from howdah.ddl import Derived
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
@@ -40,6 +54,8 @@ class Request:
     :ivar schema: target schema; ``None`` means the application's, or ``public``.
     :ivar jobs: tables loaded at the same time, at least 1.
     :ivar max_quarantined: stop before more rows than this go to quarantine; ``None`` means no limit.
+    :ivar identifiers: ``lower``, ``keep`` or ``snake``, for a derived schema; ``None`` means as before, or lower.
+    :ivar orphans: ``quarantine`` or ``keep``, for a derived schema; ``None`` means as before, or quarantine.
     :ivar retry: load tables with rows in quarantine again, whether or not anything changed.
     :ivar sample: for ``plan``: look at no more rows of each table than this; ``None`` means all.
     :ivar work_dir: folder for the snapshots, or ``None`` for a private temporary one.
@@ -52,6 +68,8 @@ class Request:
     schema: str | None = None
     jobs: int = 1
     max_quarantined: int | None = None
+    identifiers: str | None = None
+    orphans: str | None = None
     retry: bool = False
     sample: int | None = None
     work_dir: Path | None = None
@@ -182,6 +200,8 @@ def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Sessi
             if lock != "none":
                 ledger.lock(connection, name, shared=lock == "shared")
             known = ledger.read(connection, name)
+            choices.check(request.identifiers, request.orphans, application is not None)
+            choices.settle(request.identifiers, request.orphans, known, schema)
             with snapshot.workspace(request.work_dir) as folder:
                 with clock.stage("snapshot"):
                     snapshot.check_space(files, folder)
@@ -219,7 +239,12 @@ def _plan(session: _Session, sources: tuple[Inspected, ...]) -> tuple[Plan, Deri
     with session.clock.stage("plan"):
         if session.target.application:
             return inspection.plan_application(session.request.dsn, session.target, sources), None
-        return inspection.plan_derived(session.connection, session.target, sources, session.known)
+        return inspection.plan_derived(session.connection, session.target, sources, session.known, _choices(session))
+
+
+def _choices(session: _Session) -> Choices:
+    request = session.request
+    return choices.settle(request.identifiers, request.orphans, session.known, session.target.schema)
 
 
 def _refuse(session: _Session, made: Plan) -> None:
@@ -298,6 +323,7 @@ def _work(
     session.progress(Event("create"))
     with session.clock.stage("create"):
         created = _create(session, made, derived, run_id)
+        released = _release(session, made, derived, due)
     # Planned again with the target as it is now, and with what the ledger now says is ours.
     session = replace(session, known=ledger.read(connection, name))
     made, derived = _plan(session, made.sources)
@@ -316,8 +342,9 @@ def _work(
     session.progress(Event("indexes"))
     with session.clock.stage("indexes"):
         if derived:
-            more, remarks = finish.complete(connection, derived, name, run_id)
-            created += more
+            kept = _choices(session).orphans == "keep"
+            more, remarks = finish.complete(connection, derived, name, run_id, validate=not kept)
+            created += tuple(item for item in more if item.removeprefix("constraint ") not in released)
             notes += remarks
         created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
         finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
@@ -346,6 +373,14 @@ def _work(
     return report
 
 
+def _release(session: _Session, made: Plan, derived: Derived | None, due: set[tuple[str, str]]) -> frozenset[str]:
+    """Make way for orphans that are to move."""
+    if derived is None or _choices(session).orphans != "keep":
+        return frozenset()
+    loads = frozenset(plan.target.name for plan in made.tables if plan.identity in due)
+    return create.release(session.connection, derived, loads)
+
+
 def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID) -> tuple[str, ...]:
     """Make the schema; return what was made."""
     connection, target = session.connection, session.target
@@ -354,6 +389,7 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
     if derived is None:
         return ()
     ledger.record_refusals(connection, session.known, run_id, target.schema, derived.refused)
+    ledger.record_choices(connection, session.known, run_id, target.schema, _choices(session).to_dict())
     wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
     if not wanted:
         return ()

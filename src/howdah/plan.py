@@ -74,6 +74,7 @@ class TablePlan:
 
     :ivar key: target columns that identify a row, all written by us and NOT NULL; empty: rows are a multiset.
     :ivar target: the target table with its constraints.
+    :ivar keeps_orphans: rows move without the parent that they refer to.
     """
 
     source: str
@@ -82,6 +83,7 @@ class TablePlan:
     columns: tuple[ColumnPlan, ...]
     key: tuple[str, ...]
     rows: int
+    keeps_orphans: bool = False
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -105,7 +107,8 @@ class TablePlan:
             + [list(pair) for pair in c.options]
             for c in self.columns
         ]
-        text = json.dumps([casts.VERSION, self.target.schema, self.target.name, self.key, parts])
+        kept = ["orphans kept"] if self.keeps_orphans else []
+        text = json.dumps([casts.VERSION, self.target.schema, self.target.name, self.key, parts, *kept])
         return sha256(text.encode()).hexdigest()
 
 

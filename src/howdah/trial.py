@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from howdah import ddl, pg
+from howdah import pg
 from howdah.catalog.model import TargetCatalog, TargetTable
 from howdah.ddl import Derived, Part
 from howdah.ledger import Ledger
-from howdah.plan import Inspected
 
 _TEMPORARY = "pg_temp"
 
 
 def refusals(
     connection: pg.Connection,
-    sources: tuple[Inspected, ...],
+    derive: Callable[..., Derived],
     derived: Derived,
     actual: TargetCatalog,
     known: Ledger,
@@ -24,6 +23,8 @@ def refusals(
 
     What is there already needs no trial, and what is not in a table that is there was refused when it was made.
     Only the rest is tried, on empty temporary tables.
+
+    :param derive: derives the same schema under another name, and without some of its parts.
     """
     refused: dict[tuple[str, str, str], str] = {}
     untried: list[Part] = []
@@ -39,7 +40,7 @@ def refusals(
             refused[part.key] = before
         else:
             untried.append(part)
-    return refused | (_try(connection, sources, untried) if untried else {})
+    return refused | (_try(connection, derive, untried) if untried else {})
 
 
 _WITHIN = {
@@ -55,11 +56,11 @@ def _column(table: TargetTable, name: str, field: str) -> str:
 
 
 def _try(
-    connection: pg.Connection, sources: tuple[Inspected, ...], untried: Iterable[Part]
+    connection: pg.Connection, derive: Callable[..., Derived], untried: Iterable[Part]
 ) -> dict[tuple[str, str, str], str]:
     wanted = {part.key for part in untried}
-    parts = ddl.derive(sources, _TEMPORARY).parts
-    bare = ddl.derive(sources, _TEMPORARY, {part.key: "on trial" for part in parts if part.kind != "view"})
+    parts = derive(_TEMPORARY).parts
+    bare = derive(_TEMPORARY, {part.key: "on trial" for part in parts if part.kind != "view"})
     # A view may read any other, so all of them are made as soon as one is tried.
     views = [part for part in parts if part.kind == "view" and any(kind == "view" for kind, *_ in wanted)]
     tables = {part.table for part in untried} | {name for view in views for name in view.reads}

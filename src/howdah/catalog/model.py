@@ -238,7 +238,10 @@ class TargetCheck:
 
 @dataclass(frozen=True)
 class TargetForeignKey:
-    """A foreign key of a PostgreSQL table."""
+    """A foreign key of a PostgreSQL table.
+
+    :ivar valid: every row of the table is known to have its parent.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -248,6 +251,7 @@ class TargetForeignKey:
     on_update: str = "NO ACTION"
     on_delete: str = "NO ACTION"
     deferrable: bool = False
+    valid: bool = True
 
 
 @dataclass(frozen=True)

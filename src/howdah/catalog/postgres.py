@@ -53,7 +53,7 @@ _CONSTRAINTS = """
 SELECT con.conrelid::bigint, con.conname, con.contype, con.conkey::int[],
        pg_get_expr(con.conbin, con.conrelid),
        con.confrelid::bigint, fn.nspname, f.relname, con.confkey::int[], con.confupdtype, con.confdeltype,
-       con.condeferrable, cn.nspname, c.relname
+       con.condeferrable, con.convalidated, cn.nspname, c.relname
 FROM pg_constraint con
 JOIN pg_class c ON c.oid = con.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace
 LEFT JOIN pg_class f ON f.oid = con.confrelid LEFT JOIN pg_namespace fn ON fn.oid = f.relnamespace
@@ -95,9 +95,9 @@ def read(connection: Connection, schema: str) -> TargetCatalog:
             continue
         parents = tuple(names[row[5]][number] for number in row[8])
         foreign[child].append(
-            TargetForeignKey(name, used, row[6], row[7], parents, _ACTIONS[row[9]], _ACTIONS[row[10]], row[11])
+            TargetForeignKey(name, used, row[6], row[7], parents, _ACTIONS[row[9]], _ACTIONS[row[10]], row[11], row[12])
         )
-        references[row[5]].append(Reference(row[12], row[13], used, parents))
+        references[row[5]].append(Reference(row[13], row[14], used, parents))
     return TargetCatalog(
         schema=schema,
         tables=tuple(

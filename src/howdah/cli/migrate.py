@@ -10,12 +10,13 @@ import click
 
 from howdah import pipeline
 from howdah.cli import progress, show
-from howdah.cli.options import PATH, request, request_options, result_options, typed
+from howdah.cli.options import PATH, derived_options, request, request_options, result_options, typed
 from howdah.report import render_html, write_text
 
 
 @click.command()
 @request_options
+@derived_options
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Tables loaded at the same time."
 )

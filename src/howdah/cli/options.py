@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from howdah import pg
+from howdah.choices import IDENTIFIERS, ORPHANS
 from howdah.errors import ConfigurationError
 from howdah.pipeline import Request
 
@@ -46,6 +47,25 @@ def request_options(command: Command) -> Command:
     return command
 
 
+def derived_options(command: Command) -> Command:
+    """Add --identifiers and --orphans, for schemas that are derived from the source."""
+    for decorate in (
+        click.option(
+            "--orphans",
+            type=click.Choice(ORPHANS),
+            help="Rows without the parent they refer to: set aside, or moved with the foreign key NOT VALID."
+            " Default: as before, else quarantine.",
+        ),
+        click.option(
+            "--identifiers",
+            type=click.Choice(IDENTIFIERS),
+            help="How names are written in PostgreSQL. Default: as before, else lower.",
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
 def result_options(command: Command) -> Command:
     """Add --json and --quiet."""
     for decorate in (
@@ -73,10 +93,15 @@ def typed(
     application: Path | None,
     schema: str | None,
     salvage: bool = False,
+    identifiers: str | None = None,
+    orphans: str | None = None,
     **_: object,
 ) -> str:
     """Return the arguments of :func:`request` as a shell takes them, to be put behind a command."""
-    pairs = (("--to", to), ("--application", application), ("--schema", schema))
+    pairs = (
+        *(("--to", to), ("--application", application), ("--schema", schema)),
+        *(("--identifiers", identifiers), ("--orphans", orphans)),
+    )
     options = [part for name, value in pairs if value is not None for part in (name, str(value))]
     flags = ["--salvage"] if salvage else []
     return shlex.join([*(str(source) for source in sources), *options, *flags])

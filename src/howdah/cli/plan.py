@@ -12,7 +12,7 @@ from rich.text import Text
 
 from howdah import pipeline, planview
 from howdah.cli import progress, show
-from howdah.cli.options import PATH, request, request_options, typed
+from howdah.cli.options import PATH, derived_options, request, request_options, typed
 from howdah.errors import ConfigurationError
 from howdah.findings import errors
 from howdah.plan import Plan
@@ -27,6 +27,7 @@ _RISKS = 25
 
 @click.command()
 @request_options
+@derived_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 @click.option("--report", type=PATH, metavar="FILE", help="Write the plan: as a page (FILE.html) or as JSON.")
 @click.option(

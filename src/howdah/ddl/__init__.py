@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from howdah import identifiers
@@ -16,22 +16,34 @@ from howdah.plan import Inspected
 __all__ = ["Derived", "Part", "Refusals", "Statement", "derive"]
 
 
-def derive(sources: tuple[Inspected, ...], schema: str, refused: Refusals | None = None) -> Derived:
+def derive(
+    sources: tuple[Inspected, ...],
+    schema: str,
+    refused: Refusals | None = None,
+    *,
+    style: str = "lower",
+    settled: Mapping[tuple[str, str], str] | None = None,
+) -> Derived:
     """Return the schema for the sources.
 
+    :param style: how names become names of PostgreSQL: ``lower``, ``keep`` or ``snake``.
+    :param settled: (source, table) → the name that an earlier run gave its table.
     :param refused: parts that PostgreSQL does not take; they are left out and reported.
     :raises ConfigurationError: when two sources have a table of the same name.
     """
     _one_of_each(sources)
     every = [(source, table) for source in sources for table in source.catalog.tables]
-    folded = identifiers.fold([table.name for _, table in every])
+    folded = {table.name: name for source, table in every if (name := (settled or {}).get((source.name, table.name)))}
+    left = [table.name for _, table in every if table.name not in folded]
+    folded |= identifiers.fold(left, folded.values(), style)
     taken = set(folded.values())
     findings: list[Finding] = []
     drafts: list[Draft] = []
     for source, table in every:
-        names = identifiers.fold([column.name for column in table.columns])
-        findings += _renamed(source.name, table, folded[table.name], names)
-        draft = tables.draft(source, table, schema, folded[table.name], names, refused or {})
+        names = identifiers.fold([column.name for column in table.columns], style=style)
+        findings += _renamed(source.name, table, folded[table.name], names, style)
+        target = TargetTable(schema, folded[table.name], ())
+        draft = tables.draft(source, table, target, names, style, refused or {})
         indexes.add(draft, taken, foreign_keys.referred(source, table), refused or {})
         drafts.append(draft)
     keys = {(draft.source.name, draft.table.name): foreign_keys.derive(draft, drafts) for draft in drafts}
@@ -45,7 +57,7 @@ def derive(sources: tuple[Inspected, ...], schema: str, refused: Refusals | None
     shown: list[Statement] = []
     parts: list[Part] = []
     for source in sources:
-        statements, tried, remarks = views.derive(source, drafts, schema, taken, refused or {})
+        statements, tried, remarks = views.derive(source, drafts, schema, taken, style, refused or {})
         shown += statements
         parts += tried
         findings += remarks + virtuals.findings(source, drafts)
@@ -73,10 +85,10 @@ def _one_of_each(sources: tuple[Inspected, ...]) -> None:
                 )
 
 
-def _renamed(source: str, table: SourceTable, target: str, columns: dict[str, str]) -> Iterator[Finding]:
-    """Report names that changed by more than their case."""
-    if target != table.name.lower():
+def _renamed(source: str, table: SourceTable, target: str, columns: dict[str, str], style: str) -> Iterator[Finding]:
+    """Report names that changed by more than their style."""
+    if target != identifiers.styled(table.name, style):
         yield Finding("warning", "renamed", f"Table {table.name} becomes {target}.", source, table.name)
     for column, name in columns.items():
-        if name != column.lower():
+        if name != identifiers.styled(column, style):
             yield Finding("warning", "renamed", f"{table.name}.{column} becomes {name}.", source, table.name, column)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from howdah import identifiers
 from howdah.catalog.model import SourceForeignKey, SourceTable, TargetForeignKey
 from howdah.ddl.values import Draft, Statement
+from howdah.findings import Finding
 from howdah.pg import qualified, quoted
 from howdah.plan import Inspected
 
@@ -55,7 +55,7 @@ def _derive(child: Draft, key: SourceForeignKey, parent: Draft | None) -> tuple[
         if left is None or right is None or not _comparable(left.type.name, right.type.name):
             return "the types on both sides differ", None
     return "", TargetForeignKey(
-        name=identifiers.fresh("_".join([child.target.name, *own, "fkey"]), child.taken),
+        name=child.fresh("constraint", "_".join([child.target.name, *own, "fkey"]), child.taken),
         columns=own,
         parent_schema=parent.target.schema,
         parent=parent.target.name,
@@ -67,6 +67,12 @@ def _derive(child: Draft, key: SourceForeignKey, parent: Draft | None) -> tuple[
 
 def _comparable(one: str, other: str) -> bool:
     return one == other or {one, other} <= _INTEGERS or {one, other} <= _TEXTS
+
+
+def not_valid(table: str, key: TargetForeignKey) -> Finding:
+    """Return what is to be said of a foreign key that some rows break."""
+    said = f"The foreign key {key.name} on {table} is NOT VALID: it holds for new rows, and some have no parent."
+    return Finding("warning", "foreign_key_not_valid", said, table=table)
 
 
 def statement(schema: str, table: str, key: TargetForeignKey) -> Statement:

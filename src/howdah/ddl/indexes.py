@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from howdah import identifiers, translate
+from howdah import translate
 from howdah.catalog.model import SourceIndex, TargetUnique
 from howdah.ddl.tables import nullable_key, scope
 from howdah.ddl.values import Draft, Part, Refusals, Statement
@@ -146,6 +146,7 @@ def _lost(made: Draft, index: SourceIndex, problem: str) -> None:
 
 
 def _fresh(made: Draft, name: str, taken: set[str]) -> str:
-    fresh = identifiers.fresh(name, taken | made.taken)
+    every = taken | made.taken
+    fresh = made.fresh("index", name, every)
     taken.add(fresh)
     return fresh

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from howdah import defaults, identifiers, translate, typemap
+from howdah import defaults, translate, typemap
 from howdah.catalog.model import SourceCheck, SourceColumn, SourceTable, TargetCheck, TargetColumn, TargetTable
 from howdah.ddl.values import Draft, Part, Refusals, Statement
 from howdah.pg import qualified, quoted
@@ -13,10 +13,13 @@ from howdah.translate import UntranslatableError
 
 
 def draft(
-    source: Inspected, table: SourceTable, schema: str, name: str, names: dict[str, str], refused: Refusals
+    source: Inspected, table: SourceTable, target: TargetTable, names: dict[str, str], style: str, refused: Refusals
 ) -> Draft:
-    """Return the table without its keys and indexes."""
-    made = Draft(source, table, TargetTable(schema, name, ()), names)
+    """Return the table without its keys and indexes.
+
+    :param target: its schema and name.
+    """
+    made = Draft(source, table, target, names, style)
     nullable = nullable_key(made)
     columns = [_column(made, column, bool(nullable), refused) for column in table.columns]
     made.target = replace(made.target, columns=tuple(columns))
@@ -160,7 +163,7 @@ def _check(made: Draft, check: SourceCheck, refused: Refusals) -> TargetCheck | 
         return None
     used = tuple(column.name for column in made.target.columns if column.name in names.used)
     parts = [made.target.name, *(used if len(used) == 1 else ()), "check"]
-    name = identifiers.fresh(check.name or "_".join(parts), made.taken)
+    name = made.fresh("constraint", check.name or "_".join(parts), made.taken)
     table = qualified(made.target.schema, made.target.name)
     statement = f"ALTER TABLE {table} ADD CONSTRAINT {quoted(name)} CHECK ({condition})"
     part = Part("check", made.target.name, name, statement)

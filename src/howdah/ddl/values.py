@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from howdah import identifiers
 from howdah.catalog.model import SourceTable, TargetCatalog, TargetTable, TargetUnique
 from howdah.findings import Finding
 from howdah.plan import Inspected
@@ -57,6 +58,7 @@ class Draft:
     """One table while its schema is put together.
 
     :ivar names: source column → target column.
+    :ivar style: how names become names of PostgreSQL.
     :ivar constraints: the unique keys that CREATE TABLE declares; other unique keys are indexes.
     :ivar taken: names of constraints within the table.
     """
@@ -65,11 +67,19 @@ class Draft:
     table: SourceTable
     target: TargetTable
     names: dict[str, str]
+    style: str = "lower"
     constraints: list[TargetUnique] = field(default_factory=list)
     indexes: list[Statement] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
+
+    def fresh(self, kind: str, name: str, taken: set[str]) -> str:
+        """Return a free name for an index or constraint that the source calls ``name``, and take it."""
+        found = identifiers.fresh(name, taken, self.style)
+        if found != identifiers.styled(name, self.style):
+            self.say("renamed", f"The {kind} {name} of {self.table.name} becomes {found}.")
+        return found
 
     def warn(self, code: str, message: str, column: str = "", rows: int | None = None, sql: str = "") -> None:
         """Report something about the table."""

@@ -15,7 +15,7 @@ from howdah.translate import Relation, UntranslatableError, emit
 
 
 def derive(
-    source: Inspected, drafts: list[Draft], schema: str, taken: set[str], refused: Refusals
+    source: Inspected, drafts: list[Draft], schema: str, taken: set[str], style: str, refused: Refusals
 ) -> tuple[list[Statement], list[Part], list[Finding]]:
     """Return the views of a source, in the order in which they can be made, and what is to be said of the others.
 
@@ -26,7 +26,7 @@ def derive(
         for draft in drafts
         if draft.source.name == source.name
     }
-    names = {view.name: identifiers.fresh(view.name, taken) for view in source.catalog.views}
+    names = {view.name: identifiers.fresh(view.name, taken, style) for view in source.catalog.views}
     made: list[Statement] = []
     parts: list[Part] = []
     problems: dict[str, str] = {}
@@ -35,7 +35,7 @@ def derive(
         left = []
         for view in waiting:
             try:
-                statement, part, relation = _view(view, names[view.name], schema, relations)
+                statement, part, relation = _view(view, names[view.name], schema, relations, style)
             except UntranslatableError as error:
                 problems[view.name] = str(error)
                 left.append(view)
@@ -63,13 +63,20 @@ def derive(
         for view in source.catalog.views
         if view.name in problems
     ]
+    findings += [
+        Finding("info", "renamed", f"The view {old} becomes {new}.", source.name, old)
+        for old, new in names.items()
+        if new != identifiers.styled(old, style)
+    ]
     return made, parts, findings
 
 
-def _view(view: SourceView, name: str, schema: str, relations: dict[str, Relation]) -> tuple[Statement, Part, Relation]:
+def _view(
+    view: SourceView, name: str, schema: str, relations: dict[str, Relation], style: str
+) -> tuple[Statement, Part, Relation]:
     if view.problem:
         raise UntranslatableError(f"SQLite itself says: {view.problem}")
-    folded = identifiers.fold(view.columns)
+    folded = identifiers.fold(view.columns, style=style)
     columns = tuple(folded[column] for column in view.columns)
     query = translate.view(relations, view.sql, columns)
     sql = f"CREATE VIEW {qualified(schema, name)} AS {emit.sql(query.node)}"

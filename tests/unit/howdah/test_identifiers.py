@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howdah.identifiers import LIMIT, fold, lowered, snake
+from howdah.choices import IDENTIFIERS
+from howdah.identifiers import LIMIT, fold, snake, styled
 
 names = st.lists(
     st.text(min_size=1, max_size=80) | st.sampled_from(["A", "a", "Ä", "ä", "x" * 70, "x" * 71, "İ"]),
@@ -13,26 +14,29 @@ names = st.lists(
 )
 
 
-@given(names, st.sets(st.text(min_size=1, max_size=5)))
-def test_folded_names_are_unique_and_fit(given_names, taken):
-    folded = fold(given_names, taken)
+styles = st.sampled_from(IDENTIFIERS)
+
+
+@given(names, st.sets(st.text(min_size=1, max_size=5)), styles)
+def test_folded_names_are_unique_and_fit(given_names, taken, style):
+    folded = fold(given_names, taken, style)
     assert list(folded) == given_names
     assert len(set(folded.values())) == len(given_names)
     assert not set(folded.values()) & taken
     assert all(0 < len(name.encode()) <= LIMIT and "\x00" not in name for name in folded.values())
 
 
-@given(names)
-def test_a_name_that_needs_no_change_keeps_itself(given_names):
-    folded = fold(given_names)
+@given(names, styles)
+def test_a_name_that_needs_no_change_keeps_itself(given_names, style):
+    folded = fold(given_names, style=style)
     for name in given_names:
-        if lowered(name) == name:
+        if styled(name, style) == name and len(name.encode()) <= LIMIT:
             assert folded[name] == name
 
 
-@given(names)
-def test_the_same_names_fold_the_same_way(given_names):
-    assert fold(given_names) == fold(list(given_names))
+@given(names, styles)
+def test_the_same_names_fold_the_same_way(given_names, style):
+    assert fold(given_names, style=style) == fold(list(given_names), style=style)
 
 
 def test_long_names_with_a_common_beginning_stay_apart():
