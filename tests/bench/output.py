@@ -15,6 +15,7 @@ from tests.bench.contest import STEPS
 from tests.bench.promises import MEGABYTE, promises, ratio
 
 HEAD = ("", "best s", "median s", "× ceiling", "client CPU s", "server CPU s", "peak MB")
+QUIET = 1.0  # runnable processes, averaged over a minute
 KEPT = {True: "yes", False: "no", None: "–"}
 
 
@@ -76,9 +77,11 @@ def stages(results: Results) -> list[list[str]]:
 
 
 def remarks(results: Results) -> list[str]:
-    """Return what does not count and why."""
+    """Return what does not count, and what to doubt."""
+    load = float(results.machine["load when it began"])
+    busy = [f"The machine was busy when it began (load {load}): do not trust even the ratios."] if load > QUIET else []
     wrong = [f"{STEPS[run.step].title}: round {run.round + 1}: {run.wrong}" for run in results.runs if run.wrong]
-    return wrong + [f"{name} could not take part: {why}" for name, why in results.absent.items()]
+    return busy + wrong + [f"{name} could not take part: {why}" for name, why in results.absent.items()]
 
 
 def to_markdown(results: Results) -> str:
@@ -87,7 +90,7 @@ def to_markdown(results: Results) -> str:
     described = ", ".join(
         f"{name} {value}" for name, value in results.server.items() if name not in ("version", "data")
     )
-    wrong = remarks(results)
+    doubts = remarks(results)
     parts = [
         "# Benchmarks",
         "",
@@ -111,8 +114,8 @@ def to_markdown(results: Results) -> str:
     ]
     if stages(results):
         parts += ["Stages of howdah, median seconds:", "", *_markdown(_stage_head(results), stages(results)), ""]
-    if wrong:
-        parts += ["Did not count:", "", *(f"- {remark}" for remark in wrong), ""]
+    if doubts:
+        parts += ["Remarks:", "", *(f"- {remark}" for remark in doubts), ""]
     parts += [
         "Machine: " + "; ".join(f"{name}: {value}" for name, value in results.machine.items()) + ".",
         "",

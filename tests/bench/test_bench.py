@@ -173,7 +173,15 @@ def test_contestants_are_chosen_by_name():
 def _results(**seconds: tuple[float, ...]) -> Results:
     usage = Usage(0, 1.0, 1.0, 300_000_000, 0, False, "")
     runs = [Run(step, n, s, usage) for step, found in seconds.items() for n, s in enumerate(found)]
-    return Results({}, {"version": "15", "data": ""}, {"files": 100, "workers": 2}, 0, 0, tuple(runs), {})
+    return Results(
+        {"load when it began": "0.3"},
+        {"version": "15", "data": ""},
+        {"files": 100, "workers": 2},
+        0,
+        0,
+        tuple(runs),
+        {},
+    )
 
 
 def test_ratios_are_taken_round_by_round():
@@ -203,6 +211,15 @@ def test_a_wrong_run_counts_for_nothing():
     results = _results(**{"pgloader": (8.0,), "howdah-load": (2.0,)})
     spoilt = replace(results, runs=tuple(replace(one, wrong="messages has other values") for one in results.runs))
     assert ratio(spoilt, "pgloader", "howdah-load") is None
+
+
+def test_figures_of_a_busy_machine_say_so():
+    quiet = _results(pgloader=(7.0,))
+    assert output.remarks(quiet) == []
+    busy = replace(quiet, machine={"load when it began": "4.5"})
+    assert "The machine was busy when it began (load 4.5)" in output.to_markdown(
+        replace(busy, options={**busy.options, "conversations": 1, "messages": 1, "metrics": 1, "rounds": 1})
+    )
 
 
 def test_it_can_be_run_by_hand():
