@@ -229,6 +229,7 @@ class Plan:
                     "options": dict(c.options),
                     "required": c.required,
                     "lossless": c.lossless,
+                    "cut": dict(forecast.cut).get(c.source, 0) if forecast else 0,
                     "risks": [risk.to_dict() for risk in forecast.of(c.source)] if forecast and c.source else [],
                 }
                 for c in table.columns

@@ -104,7 +104,7 @@ def _table(plan: Plan, table: TablePlan) -> TableLine:
                 values=_values(described) if described else "",
                 target=column.target,
                 type=column.type.sql + (" NOT NULL" if column.required else ""),
-                cast=cast_in_words(column, described),
+                cast=cast_in_words(column, described, dict(forecast.cut).get(column.source, 0) if forecast else 0),
                 risks=found,
             )
         )
@@ -128,12 +128,15 @@ def _values(profile: ColumnProfile) -> str:
     return " · ".join(f"{name} {count:,}" for name, count in ordered) or "no rows"
 
 
-def cast_in_words(column: ColumnPlan, profile: ColumnProfile | None) -> str:
-    """Return how values become those of the target; empty when they stay as they are."""
-    return ", ".join(_words(column, profile))
+def cast_in_words(column: ColumnPlan, profile: ColumnProfile | None, cut: int = 0) -> str:
+    """Return how values become those of the target; empty when they stay as they are.
+
+    :param cut: moments that lose digits, as the application allows.
+    """
+    return ", ".join(_words(column, profile, cut))
 
 
-def _words(column: ColumnPlan, profile: ColumnProfile | None) -> Iterator[str]:
+def _words(column: ColumnPlan, profile: ColumnProfile | None, cut: int) -> Iterator[str]:
     if not column.source:
         yield f"always {column.option('value')}"
         return
@@ -145,6 +148,6 @@ def _words(column: ColumnPlan, profile: ColumnProfile | None) -> Iterator[str]:
     elif profile and set(profile.classes) - {"null", _AS_IT_IS.get(column.cast)}:
         yield f"to {column.cast}"
     if column.option("truncate"):
-        yield "finer digits cut"
+        yield f"finer digits cut: {cut:,}" if cut else "finer digits cut"
     if column.option("value"):
         yield f"NULL becomes {column.option('value')}"

@@ -10,12 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from howdah import casts, typemap
+from howdah.application import Application
 from howdah.casts import CastError
 from howdah.catalog import sqlite
 from howdah.catalog.model import TargetColumn, TargetTable, TargetType
 from howdah.forecast import certain, try_casts
 from howdah.plan import Inspected
 from howdah.planning import table_plan
+from howdah.planview import cast_in_words
 from howdah.profiling import measure
 from tests.unit.howdah.test_profiling import VALUES
 
@@ -119,6 +121,35 @@ def test_rows_are_found_again_in_large_tables_with_and_without_rowids(make_sourc
         found = try_casts(path, plan, profile["t"], None, done.append)
         assert (found.read, found.rows, done[-1]) == (40_000, 5, 40_000)
         assert found.risks[0].rowids == (() if tail else (18, 9_018, 18_018))
+
+
+def test_moments_that_the_application_lets_be_cut_are_counted(make_source):
+    values = [133_444_736_000_000_019, 133_444_736_000_000_010, None]
+    path = make_source("CREATE TABLE t (at INTEGER)", t=[(value,) for value in values])
+    catalog = sqlite.read(path)
+    with sqlite.open_snapshot(path) as connection:
+        source = Inspected("s", str(path), 0, "", (), catalog, measure(connection, catalog))
+    target = TargetTable("public", "t", (TargetColumn("at", typemap.TIMESTAMPTZ),))
+    for lenient, outcome in ((True, (0, (("at", 1),))), (False, (1, ()))):
+        rules = {"t": {"columns": {"at": {"cast": "filetime", "truncate": lenient}}}}
+        about = {"name": "a", "title": "A", "database": "a", "sources": [{"name": "s", "path": "s"}], "tables": rules}
+        plan, findings = table_plan(source, catalog.tables[0], target, Application.model_validate(about))
+        found = try_casts(path, plan, source.profile["t"], None, ignore)
+        assert (found.rows, found.cut) == outcome
+        assert [f.code for f in findings] == ["truncated"] * lenient
+        assert ("finer digits cut: 1" in cast_in_words(plan.columns[0], None, 1)) == lenient
+
+
+def test_only_moments_can_be_cut(make_source):
+    path = make_source("CREATE TABLE t (n INTEGER)", t=[(1,)])
+    rules = {"t": {"columns": {"n": {"truncate": True}}}}
+    about = {"name": "a", "title": "A", "database": "a", "sources": [{"name": "s", "path": "s"}], "tables": rules}
+    catalog = sqlite.read(path)
+    with sqlite.open_snapshot(path) as connection:
+        source = Inspected("s", str(path), 0, "", (), catalog, measure(connection, catalog))
+    target = TargetTable("public", "t", (TargetColumn("n", typemap.BIGINT),))
+    _, findings = table_plan(source, catalog.tables[0], target, Application.model_validate(about))
+    assert next((f.severity, f.code) for f in findings) == ("error", "wrong_cast")
 
 
 def test_a_sample_is_tried_and_its_size_told(make_source):
