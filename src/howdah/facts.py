@@ -67,7 +67,7 @@ def _opened(path: Path, wal: bool) -> Iterator[sqlite3.Connection]:
     else:
         with tempfile.TemporaryDirectory(prefix="howdah-") as folder:
             copy = Path(folder) / "copy.sqlite"
-            freeze(path, copy)
+            freeze(path, copy, wal=wal)
             with closing(_connected(copy, "&immutable=1")) as connection:
                 yield connection
 

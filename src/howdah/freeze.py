@@ -9,7 +9,6 @@ from contextlib import closing
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
-from howdah import header
 from howdah.discover import COMPANIONS
 from howdah.errors import SourceError
 from howdah.header import shown
@@ -20,15 +19,15 @@ PATIENCE = 10.0
 TICK = 20_000_000
 
 
-def freeze(path: Path, target: Path) -> None:
+def freeze(path: Path, target: Path, *, wal: bool) -> None:
     """Copy a database, WAL or hot journal included, into a plain file that may still be damaged.
 
+    :param wal: whether its header says that it is in WAL mode.
     :raises SourceError: it kept changing, or stayed locked.
     :raises sqlite3.DatabaseError: SQLite refuses it.
     :raises OSError: a file cannot be read or written.
     """
     path = path.resolve()
-    wal = header.parse(header.read(path)).wal
     # Every connection to a WAL database has a -shm file beside it (or the file for itself). Without one we would
     # make it, and leave it there.
     if not wal or beside(path, "-shm").exists():

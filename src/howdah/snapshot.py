@@ -148,12 +148,13 @@ def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapsh
     :param salvaging: copy what can still be read of a damaged source, instead of refusing it.
     :raises SourceError: not SQLite, locked, corrupt, or unreadable.
     """
-    header.check(source.path)
+    fields = header.check(source.path)
     target = folder / f"{sha256(os.fsencode(source.path)).hexdigest()[:16]}.sqlite"
-    remove(target)
+    if target.exists():
+        remove(target)
     findings: tuple[Finding, ...] = ()
     try:
-        freeze(source.path, target)
+        freeze(source.path, target, wal=fields.wal)
         digest, problem = _examine(target)
         if problem and salvaging:
             damaged = target.rename(target.with_suffix(".damaged"))

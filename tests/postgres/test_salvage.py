@@ -93,5 +93,6 @@ def test_the_command_line_tells_all_of_it(database, damaged, tmp_path, monkeypat
     done = CliRunner().invoke(main, ["migrate", str(damaged), "--salvage", "--html", str(page)])
     assert (done.exit_code, "SALVAGED" in done.stdout) == (3, True)
     assert "counted by index sqlite_autoindex_notes_1" in done.stdout.replace("\n", " ")
+    assert done.stdout.rstrip().endswith("--salvage")
     assert 'class="verdict salvaged"' in page.read_text()
     assert CliRunner().invoke(main, ["verify", str(damaged), "--salvage"]).exit_code == 3

@@ -307,6 +307,7 @@ def test_a_stamp_proves_nothing_within_two_seconds_of_a_change(good):
 
 def test_a_settled_stamp_proves_an_untouched_file_unchanged(good):
     before = settled(good)
+    assert before.files[0][3] == good.stat().st_ino
     assert before.proves_unchanged(snapshot.stamp(good))
 
 
