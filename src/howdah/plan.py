@@ -152,7 +152,7 @@ class Plan:
 
     @property
     def doomed(self) -> int:
-        """Return how many rows would go to quarantine, as far as the casts decide it (of a sample: at least)."""
+        """Return how many rows the casts would send to quarantine; rows that refer to those come on top."""
         return sum(forecast.rows for forecast in self.forecasts)
 
     @property
@@ -167,7 +167,7 @@ class Plan:
             parts.append(f"Nothing to move: {len(self.tables)} tables are as their sources")
         if self.doomed:
             among = f"of at most {self.sample:,} rows of each table, " if self.sample else ""
-            parts.append(f"{among}{self.doomed:,} would go to quarantine")
+            parts.append(f"{among}at least {self.doomed:,} would go to quarantine")
         elif self.sample:
             parts.append(f"of at most {self.sample:,} rows of each table, all fit")
         at_risk = sum(1 for finding in self.findings if finding.severity != "info")

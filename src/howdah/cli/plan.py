@@ -68,6 +68,9 @@ def _print(made: Plan, report: Path | None, command: str) -> None:
     if found:
         out.print(Text("Would not fit:", style="bold"))
         _risks(out, found)
+        more = "More may follow while the server loads: rows that refer to one of these or to none, duplicates, CHECKs."
+        out.print(Text(more, style="dim"))
+        out.print()
     show.findings(out, made.findings)
     if made.findings:
         out.print()
