@@ -116,7 +116,7 @@ def _unique_conflicts(connection: Connection, stage: Stage, unique: TargetUnique
         # A row of ours with that value is no obstacle when this load rewrites it.
         obstacle = f"NOT EXISTS (SELECT 1 FROM {stage.name} x WHERE {_same(stage.plan.key, 'x', 'b')})"
     else:
-        keys = f"{image_digest(stage)} AS h"
+        keys = f"{image_digest(stage.written)} AS h"
         obstacle = f"NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE o.h = b.h)"
     statement = f"""
         WITH a AS (SELECT {LOCATOR} AS l, {values} FROM {stage.name} {where}),
@@ -194,7 +194,7 @@ def different(columns: list[str], one: str, other: str) -> str:
     return f"record_image_ne({', '.join(rows)})"
 
 
-def image_digest(stage: Stage, alias: str = "") -> str:
+def image_digest(columns: tuple[str, ...], alias: str = "") -> str:
     """Return SQL of a row's digest, by which rows of a table without a key are told apart."""
     prefix = f"{alias}." if alias else ""
-    return f"md5(ROW({', '.join(prefix + quoted(name) for name in stage.written)})::text)"
+    return f"md5(ROW({', '.join(prefix + quoted(name) for name in columns)})::text)"

@@ -2,83 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from uuid import UUID
+from functools import partial
 
-from howdah import checks, ledger, merge, ownership
-from howdah.catalog.sqlite import open_snapshot
-from howdah.errors import QuarantinedRows, VerificationFailed
-from howdah.ledger import Ledger, Load, Quarantined
+from howdah import checks, direct, merge, ownership, record
+from howdah.context import Context, Loaded, Merged
 from howdah.pg import Connection, Rollback, execute, qualified, quoted
 from howdah.plan import TablePlan
-from howdah.progress import Event, Progress, silent
-from howdah.reading import count, key_of, pick, row_digest, tagged
 from howdah.staging import Stage, stage
-
-
-@dataclass
-class Budget:
-    """How many more rows may go to quarantine in this run; shared by all workers."""
-
-    left: int | None
-    limit: int | None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def spend(self, rows: int, table: str) -> None:
-        """Take rows off the budget.
-
-        :raises QuarantinedRows: when there are too many; the table's transaction is then rolled back.
-        """
-        if self.left is None:
-            return
-        with self._lock:
-            self.left -= rows
-            if self.left < 0:
-                raise QuarantinedRows(
-                    f"More than {self.limit} rows would go to quarantine; stopped at table {table}, which is"
-                    " unchanged.",
-                    "Look at the reasons with howdah plan, correct the source or application.yml, or raise "
-                    "--max-quarantined.",
-                )
-
-
-@dataclass(frozen=True)
-class Context:
-    """What loading needs to know about the run.
-
-    :ivar snapshots: source name → (path of its snapshot, sha256).
-    """
-
-    application: str
-    run_id: UUID
-    snapshots: Mapping[str, tuple[Path, str]]
-    known: Ledger
-    budget: Budget
-    progress: Progress = silent
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What loading one table did.
-
-    :ivar retained: rows of ours that wait to be deleted, because others still refer to them.
-    :ivar shared: rows that were there already, equal, and are not ours.
-    :ivar effective: something in the target is not as it was before.
-    """
-
-    plan: TablePlan
-    loaded: int
-    quarantined: int
-    merged: merge.Merged
-    retained: int
-    shared: int
-    mapped: int
-    effective: bool
-    seconds: float
 
 
 def load_group(
@@ -96,6 +28,9 @@ def load_group(
     :raises VerificationFailed: rows were lost on the way.
     :raises QuarantinedRows: over the budget.
     """
+    if len(group) == 1 and not unsettled and direct.suits(connection, group[0], context):
+        with contextlib.suppress(direct.NotDirectError):
+            return (direct.load(connection, group[0], context),)
     result: tuple[Loaded, ...] = ()
     with connection.transaction():
         result = _load_group(connection, group, context, unsettled)
@@ -138,18 +73,8 @@ def _load_group(
 
 def _stage(connection: Connection, plan: TablePlan, number: int, context: Context) -> Stage:
     path, _ = context.snapshots[plan.source]
-
-    def step(done: int, size: int) -> None:
-        context.progress(Event("load", *plan.identity, done, plan.rows, size))
-
-    staged = stage(connection, path, plan, number, step)
-    with open_snapshot(path) as snapshot:
-        counted = count(snapshot, plan.table)
-    if staged.rows != counted:
-        raise VerificationFailed(
-            f"{plan.table.name} of {plan.source}: {staged.rows} rows were read and SQLite counts {counted}.",
-            "The index of the source is damaged; try: sqlite3 FILE 'PRAGMA integrity_check'",
-        )
+    staged = stage(connection, path, plan, number, partial(context.step, plan))
+    record.count_again(path, plan, staged.rows)
     return staged
 
 
@@ -195,86 +120,27 @@ def _restore(connection: Connection, undo: list[tuple[str, str, str]]) -> None:
 
 
 def _record(
-    connection: Connection, s: Stage, context: Context, written: merge.Merged, deleted: int, started: float
+    connection: Connection, s: Stage, context: Context, written: Merged, deleted: int, started: float
 ) -> Loaded:
-    plan, known = s.plan, context.known.loads.get(s.plan.identity)
     loaded, shared = execute(
         connection, f"SELECT count(*), count(*) FILTER (WHERE _howdah_shared) FROM {s.name}"
     ).fetchone() or (0, 0)
-    if s.rows != loaded + len(s.rejects):
-        raise VerificationFailed(
-            f"{plan.table.name} of {plan.source}: {s.rows} rows were read, {loaded} loaded and"
-            f" {len(s.rejects)} set aside.",
-            "Nothing of this table was kept. This is a defect of howdah: please report it.",
-        )
-    before = ledger.quarantined(connection, context.application, *plan.identity)
-    _quarantine(connection, s, context)
-    after = ledger.quarantined(connection, context.application, *plan.identity)
-    context.budget.spend(len(s.rejects), plan.table.name)
-    retained = merge.record_chunks(connection, context.application, context.run_id, s)
-    target = qualified(plan.target.schema, plan.target.name)
-    rows = execute(connection, f"SELECT count(*) FROM {target}").fetchone() or (0,)
-    entry = Load(
-        target_schema=plan.target.schema,
-        target_table=plan.target.name,
-        run_id=context.run_id,
-        snapshot_sha256=context.snapshots[plan.source][1],
-        content_digest=s.content_digest,
-        plan_digest=plan.digest,
-        source_rows=s.rows,
-        loaded_rows=loaded,
-        quarantined_rows=len(s.rejects),
-        target_rows=rows[0],
-        mapped=s.mapped,
-        settled=retained == 0,
-        key_columns=ownership.key_columns(plan),
-        verified_at=None,
+    return record.record(
+        connection,
+        context,
+        s.plan,
+        record.Result(
+            rows=s.rows,
+            loaded=loaded,
+            shared=shared,
+            rejects=s.rejects,
+            content_digest=s.content_digest,
+            mapped=s.mapped,
+            merged=Merged(written.inserted, written.updated, deleted),
+            started=started,
+        ),
+        lambda: merge.record_chunks(connection, context.application, context.run_id, s),
     )
-    ledger.record_load(connection, context.application, *plan.identity, entry)
-    merged = merge.Merged(written.inserted, written.updated, deleted)
-    same = known is not None and (known.plan_digest, known.content_digest, known.settled) == (
-        entry.plan_digest,
-        entry.content_digest,
-        entry.settled,
-    )
-    return Loaded(
-        plan=plan,
-        loaded=loaded,
-        quarantined=len(s.rejects),
-        merged=merged,
-        retained=retained,
-        shared=shared,
-        mapped=s.mapped,
-        effective=not same or before != after or merged != merge.Merged(),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _quarantine(connection: Connection, s: Stage, context: Context) -> None:
-    ledger.clear_quarantine(connection, context.application, *s.plan.identity)
-    if not s.rejects:
-        return
-    reasons = {reject.locator: reject for reject in s.rejects}
-    path, _ = context.snapshots[s.plan.source]
-    with open_snapshot(path) as snapshot:
-        ledger.add_quarantine(
-            connection,
-            context.application,
-            context.run_id,
-            *s.plan.identity,
-            (
-                Quarantined(
-                    locator=locator,
-                    column=reasons[locator].column,
-                    code=reasons[locator].code,
-                    reason=reasons[locator].reason,
-                    key=key_of(locator, row, s.plan.table),
-                    row=tagged(row, s.plan.table),
-                    digest=row_digest(row),
-                )
-                for locator, row in pick(snapshot, s.plan.table, set(reasons))
-            ),
-        )
 
 
 def settle(connection: Connection, plan: TablePlan, context: Context) -> tuple[int, int]:

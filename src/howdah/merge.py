@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from howdah import ownership
 from howdah.checks import different, image_digest
+from howdah.context import Merged
 from howdah.pg import Connection, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
-
-
-@dataclass(frozen=True)
-class Merged:
-    """How many rows of the target changed."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
 
 
 def delete_vanished(connection: Connection, stage: Stage) -> int:
@@ -57,11 +47,11 @@ def _delete_surplus(connection: Connection, stage: Stage) -> int:
     target = qualified(stage.plan.target.schema, stage.plan.target.name)
     statement = f"""
         WITH owned AS (SELECT h, count(*) AS n FROM {stage.owned} GROUP BY h),
-             need AS (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {stage.name} GROUP BY 1),
+             need AS (SELECT {image_digest(stage.written)} AS h, count(*) AS n FROM {stage.name} GROUP BY 1),
              surplus AS (SELECT h, owned.n - coalesce(need.n, 0) AS n FROM owned LEFT JOIN need USING (h)
                          WHERE owned.n > coalesce(need.n, 0)),
-             have AS (SELECT t.tableoid AS o, t.ctid AS c, {image_digest(stage, "t")} AS h,
-                             row_number() OVER (PARTITION BY {image_digest(stage, "t")}) AS i FROM {target} t)
+             have AS (SELECT t.tableoid AS o, t.ctid AS c, {image_digest(stage.written, "t")} AS h,
+                             row_number() OVER (PARTITION BY {image_digest(stage.written, "t")}) AS i FROM {target} t)
         DELETE FROM {target} t USING have JOIN surplus USING (h)
         WHERE t.tableoid = have.o AND t.ctid = have.c AND have.i <= surplus.n"""
     deleted = execute(connection, statement).rowcount
@@ -71,7 +61,7 @@ def _delete_surplus(connection: Connection, stage: Stage) -> int:
         f"""DELETE FROM {stage.owned} WHERE ctid IN (
               SELECT c FROM (SELECT ctid AS c, h, row_number() OVER (PARTITION BY h) AS i
                              FROM {stage.owned}) x
-              LEFT JOIN (SELECT {image_digest(stage)} AS h, count(*) AS n
+              LEFT JOIN (SELECT {image_digest(stage.written)} AS h, count(*) AS n
                          FROM {stage.name} GROUP BY 1) need USING (h)
               WHERE x.i > coalesce(need.n, 0))""",
     )
@@ -86,11 +76,11 @@ def write(connection: Connection, stage: Stage) -> Merged:
     if not stage.plan.key:
         statement = f"""
             WITH owned AS (SELECT h, count(*) AS n FROM {stage.owned} GROUP BY h),
-                 have AS (SELECT {image_digest(stage)} AS h, count(*) AS n FROM {target} GROUP BY 1),
+                 have AS (SELECT {image_digest(stage.written)} AS h, count(*) AS n FROM {target} GROUP BY 1),
                  kept AS (SELECT h AS _howdah_k, least(owned.n, have.n) AS _howdah_n
                           FROM owned JOIN have USING (h)),
-                 need AS (SELECT *, {image_digest(stage)} AS _howdah_h, row_number() OVER (
-                            PARTITION BY {image_digest(stage)}
+                 need AS (SELECT *, {image_digest(stage.written)} AS _howdah_h, row_number() OVER (
+                            PARTITION BY {image_digest(stage.written)}
                             ORDER BY {LOCATOR}) AS _howdah_i FROM {stage.name})
             INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE
             SELECT {listed} FROM need LEFT JOIN kept ON _howdah_k = _howdah_h
@@ -116,7 +106,7 @@ def write(connection: Connection, stage: Stage) -> Merged:
 def record_chunks(connection: Connection, application: str, run_id: object, stage: Stage) -> int:
     """Write chunks and the keys of our rows into the ledger; return how many of them wait to be deleted."""
     plan = stage.plan
-    parts = ", ".join(f"({quoted(name)})" for name in plan.key) or image_digest(stage)
+    parts = ", ".join(f"({quoted(name)})" for name in plan.key) or image_digest(stage.written)
     query = f"SELECT {CHUNK}, {parts} FROM {stage.name} WHERE NOT {SHARED}"
     keys = ownership.keys_by_chunk(connection, query)
     ownership.record(connection, application, run_id, plan, stage.chunks, keys)

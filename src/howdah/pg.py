@@ -162,6 +162,16 @@ def execute(
     return connection.execute(statement, parameters)
 
 
+def attempt(connection: Connection, statement: str) -> bool:
+    """Run a statement if the server lets us; return whether it did. What it would have broken stays as it was."""
+    try:
+        with connection.transaction():
+            execute(connection, statement)
+    except psycopg.ProgrammingError:
+        return False
+    return True
+
+
 def copy_in(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
     """Send rows by ``COPY … FROM STDIN`` in text format; strings are PostgreSQL's text of the value."""
     with connection.cursor() as cursor, cursor.copy(statement) as copy:

@@ -28,14 +28,14 @@ from howdah import (
 from howdah.application import Application
 from howdah.choices import Choices
 from howdah.clock import Clock
+from howdah.context import Budget, Context, Loaded, Merged
 from howdah.ddl import Derived
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.findings import Finding, errors
 from howdah.forecast import try_casts
 from howdah.inspection import Target
 from howdah.ledger import Ledger, Load
-from howdah.load import Budget, Context, Loaded, load_group, settle
-from howdah.merge import Merged
+from howdah.load import load_group, settle
 from howdah.plan import Inspected, Plan, TablePlan
 from howdah.progress import Event, Progress, silent
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict

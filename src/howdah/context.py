@@ -1,0 +1,88 @@
+"""What loading tables needs to know, and what it says afterwards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from howdah.errors import QuarantinedRows
+from howdah.ledger import Ledger
+from howdah.plan import TablePlan
+from howdah.progress import Event, Progress, silent
+
+
+@dataclass
+class Budget:
+    """How many more rows may go to quarantine in this run; shared by all workers."""
+
+    left: int | None
+    limit: int | None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def spend(self, rows: int, table: str) -> None:
+        """Take rows off the budget.
+
+        :raises QuarantinedRows: when there are too many; the table's transaction is then rolled back.
+        """
+        if self.left is None:
+            return
+        with self._lock:
+            self.left -= rows
+            if self.left < 0:
+                raise QuarantinedRows(
+                    f"More than {self.limit} rows would go to quarantine; stopped at table {table}, which is"
+                    " unchanged.",
+                    "Look at the reasons with howdah plan, correct the source or application.yml, or raise "
+                    "--max-quarantined.",
+                )
+
+
+@dataclass(frozen=True)
+class Context:
+    """What loading needs to know about the run.
+
+    :ivar snapshots: source name → (path of its snapshot, sha256).
+    """
+
+    application: str
+    run_id: UUID
+    snapshots: Mapping[str, tuple[Path, str]]
+    known: Ledger
+    budget: Budget
+    progress: Progress = silent
+
+    def step(self, plan: TablePlan, done: int, size: int) -> None:
+        """Tell how many rows and bytes of a table are loaded."""
+        self.progress(Event("load", *plan.identity, done, plan.rows, size))
+
+
+@dataclass(frozen=True)
+class Merged:
+    """How many rows of the target changed."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What loading one table did.
+
+    :ivar retained: rows of ours that wait to be deleted, because others still refer to them.
+    :ivar shared: rows that were there already, equal, and are not ours.
+    :ivar effective: something in the target is not as it was before.
+    """
+
+    plan: TablePlan
+    loaded: int
+    quarantined: int
+    merged: Merged
+    retained: int
+    shared: int
+    mapped: int
+    effective: bool
+    seconds: float

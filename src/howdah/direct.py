@@ -1,0 +1,146 @@
+"""Loads an empty table straight into its place: rows first, indexes after them, all in one transaction.
+
+Nothing is compared on the way, as there is nothing to compare with. Where a row breaks a rule of the table, the
+whole load is undone, and the way through a staging table finds out which row it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from howdah import ownership, rebuild, record
+from howdah.checks import image_digest
+from howdah.context import Context, Loaded, Merged
+from howdah.pg import BrokenConstraint, Connection, attempt, execute, qualified, quoted
+from howdah.plan import TablePlan
+from howdah.sending import Sender, Sent
+
+# Below this, building indexes anew costs more than keeping them up.
+_MANY = 20_000
+
+_PLAIN = """
+SELECT c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relrowsecurity AND NOT c.relispartition
+   AND NOT EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent))
+   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+FROM pg_class c WHERE c.oid = to_regclass(%s)
+"""
+
+
+class NotDirectError(Exception):
+    """The rows must be looked at one by one; nothing was changed."""
+
+
+def suits(connection: Connection, plan: TablePlan, context: Context) -> bool:
+    """Return whether a table is empty, new to us, and has nothing that acts on rows as they come."""
+    known = context.known.loads.get(plan.identity)
+    if known is not None and (known.loaded_rows or not known.settled):
+        return False
+    row = connection.execute(_PLAIN, [qualified(plan.target.schema, plan.target.name)]).fetchone()
+    return bool(row and row[0]) and _empty(connection, plan)
+
+
+def load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
+    """Load a table in a transaction of its own.
+
+    :raises NotDirectError: a row breaks a rule of the table, or somebody else has put rows into it.
+    :raises VerificationFailed: rows were lost on the way.
+    :raises QuarantinedRows: over the budget.
+    """
+    try:
+        with connection.transaction():
+            return _load(connection, plan, context)
+    except BrokenConstraint as error:
+        raise NotDirectError from error
+
+
+def _load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
+    started = time.monotonic()
+    target = qualified(plan.target.schema, plan.target.name)
+    execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
+    if not _empty(connection, plan):
+        raise NotDirectError
+    taken = rebuild.take_down(connection, target) if plan.rows >= _MANY else ()
+    columns = ", ".join(quoted(column.target) for column in plan.columns)
+    path, _ = context.snapshots[plan.source]
+    with _unchecked_references(connection, plan):
+        sent = Sender(connection, path, plan, target, columns, staged=False).send(partial(context.step, plan))
+    record.count_again(path, plan, sent.rows)
+    rebuild.put_up(connection, taken)
+    _check(connection, plan, target)
+    return record.record(
+        connection,
+        context,
+        plan,
+        record.Result(
+            rows=sent.rows,
+            loaded=sent.copied,
+            shared=0,
+            rejects=sent.rejects,
+            content_digest=sent.content_digest,
+            mapped=sent.mapped,
+            merged=Merged(inserted=sent.copied),
+            started=started,
+        ),
+        partial(_chunks, connection, context, plan, sent),
+    )
+
+
+@contextmanager
+def _unchecked_references(connection: Connection, plan: TablePlan) -> Iterator[None]:
+    """Look at references all at once afterwards instead of row by row, if we may."""
+    unchecked = bool(plan.target.foreign_keys) and attempt(connection, "SET LOCAL session_replication_role = replica")
+    yield
+    if unchecked:
+        execute(connection, "SET LOCAL session_replication_role = origin")
+
+
+def _empty(connection: Connection, plan: TablePlan) -> bool:
+    target = qualified(plan.target.schema, plan.target.name)
+    return execute(connection, f"SELECT 1 FROM {target} LIMIT 1").fetchone() is None
+
+
+def _chunks(connection: Connection, context: Context, plan: TablePlan, sent: Sent) -> int:
+    keys = sent.keys
+    if not plan.key:
+        keys = ownership.digests_by_chunk(connection, plan, image_digest(tuple(c.target for c in plan.columns)))
+    ownership.record(connection, context.application, context.run_id, plan, sent.chunks, keys)
+    return 0
+
+
+def _check(connection: Connection, plan: TablePlan, target: str) -> None:
+    """Look at all rows for what no constraint or index of the table has looked at yet.
+
+    :raises NotDirectError: some row breaks a rule.
+    """
+    filled = {column.target for column in plan.columns}
+    there = rebuild.names(connection, target)
+    questions = []
+    for unique in plan.target.uniques:
+        if unique.name not in there and filled >= set(unique.used):
+            conditions = [f"({unique.predicate})"] if unique.predicate else []
+            if unique.nulls_distinct:
+                conditions += [f"({part}) IS NOT NULL" for part in unique.expressions]
+            where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+            parts = ", ".join(unique.expressions)
+            questions.append(f"SELECT 1 FROM {target} {where} GROUP BY {parts} HAVING count(*) > 1")
+    for check in plan.target.checks:
+        if check.name not in there and filled >= set(check.used):
+            questions.append(f"SELECT 1 FROM {target} WHERE NOT ({check.expression})")
+    for key in plan.target.foreign_keys:
+        if filled >= set(key.columns):
+            match = " AND ".join(
+                f"p.{quoted(parent)} = t.{quoted(own)}"
+                for own, parent in zip(key.columns, key.parent_columns, strict=True)
+            )
+            given = " AND ".join(f"t.{quoted(own)} IS NOT NULL" for own in key.columns)
+            parent = qualified(key.parent_schema, key.parent)
+            there_is = f"EXISTS (SELECT 1 FROM {parent} p WHERE {match})"
+            questions.append(f"SELECT 1 FROM {target} t WHERE {given} AND NOT {there_is}")
+    if questions:
+        execute(connection, f"ANALYZE {target}")
+    for question in questions:
+        if execute(connection, f"{question} LIMIT 1").fetchone():
+            raise NotDirectError

@@ -1,0 +1,135 @@
+"""Writes into the ledger what became of a table's rows, in the transaction that holds them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from howdah import ledger, ownership
+from howdah.catalog.sqlite import open_snapshot
+from howdah.context import Context, Loaded, Merged
+from howdah.errors import VerificationFailed
+from howdah.ledger import Load, Quarantined
+from howdah.pg import Connection, execute, qualified
+from howdah.plan import TablePlan
+from howdah.reading import count, key_of, pick, row_digest, tagged
+from howdah.vector.encode import Reject
+
+
+@dataclass(frozen=True)
+class Result:
+    """What loading a table came to.
+
+    :ivar rows: rows that were read.
+    :ivar loaded: rows that the target holds; ``shared`` of them were there before and are not ours.
+    :ivar started: of the clock that never goes back.
+    """
+
+    rows: int
+    loaded: int
+    shared: int
+    rejects: Sequence[Reject]
+    content_digest: str
+    mapped: int
+    merged: Merged
+    started: float
+
+
+def count_again(snapshot: Path, plan: TablePlan, rows: int) -> None:
+    """Compare the rows that were read with SQLite's own count.
+
+    :raises VerificationFailed: they differ.
+    """
+    with open_snapshot(snapshot) as connection:
+        counted = count(connection, plan.table)
+    if rows != counted:
+        raise VerificationFailed(
+            f"{plan.table.name} of {plan.source}: {rows} rows were read and SQLite counts {counted}.",
+            "The index of the source is damaged; try: sqlite3 FILE 'PRAGMA integrity_check'",
+        )
+
+
+def record(
+    connection: Connection, context: Context, plan: TablePlan, result: Result, chunks: Callable[[], int]
+) -> Loaded:
+    """Write quarantine, chunks and load.
+
+    :param chunks: writes the chunks; returns how many rows of ours wait to be deleted.
+    :raises VerificationFailed: rows were lost on the way.
+    :raises QuarantinedRows: over the budget.
+    """
+    if result.rows != result.loaded + len(result.rejects):
+        raise VerificationFailed(
+            f"{plan.table.name} of {plan.source}: {result.rows} rows were read, {result.loaded} loaded and"
+            f" {len(result.rejects)} set aside.",
+            "Nothing of this table was kept. This is a defect of howdah: please report it.",
+        )
+    known = context.known.loads.get(plan.identity)
+    before = ledger.quarantined(connection, context.application, *plan.identity)
+    _quarantine(connection, plan, result.rejects, context)
+    after = ledger.quarantined(connection, context.application, *plan.identity)
+    context.budget.spend(len(result.rejects), plan.table.name)
+    retained = chunks()
+    rows = execute(connection, f"SELECT count(*) FROM {qualified(plan.target.schema, plan.target.name)}").fetchone()
+    entry = Load(
+        target_schema=plan.target.schema,
+        target_table=plan.target.name,
+        run_id=context.run_id,
+        snapshot_sha256=context.snapshots[plan.source][1],
+        content_digest=result.content_digest,
+        plan_digest=plan.digest,
+        source_rows=result.rows,
+        loaded_rows=result.loaded,
+        quarantined_rows=len(result.rejects),
+        target_rows=rows[0] if rows else 0,
+        mapped=result.mapped,
+        settled=retained == 0,
+        key_columns=ownership.key_columns(plan),
+        verified_at=None,
+    )
+    ledger.record_load(connection, context.application, *plan.identity, entry)
+    same = known is not None and (known.plan_digest, known.content_digest, known.settled) == (
+        entry.plan_digest,
+        entry.content_digest,
+        entry.settled,
+    )
+    return Loaded(
+        plan=plan,
+        loaded=result.loaded,
+        quarantined=len(result.rejects),
+        merged=result.merged,
+        retained=retained,
+        shared=result.shared,
+        mapped=result.mapped,
+        effective=not same or before != after or result.merged != Merged(),
+        seconds=time.monotonic() - result.started,
+    )
+
+
+def _quarantine(connection: Connection, plan: TablePlan, rejects: Sequence[Reject], context: Context) -> None:
+    ledger.clear_quarantine(connection, context.application, *plan.identity)
+    if not rejects:
+        return
+    reasons = {reject.locator: reject for reject in rejects}
+    path, _ = context.snapshots[plan.source]
+    with open_snapshot(path) as snapshot:
+        ledger.add_quarantine(
+            connection,
+            context.application,
+            context.run_id,
+            *plan.identity,
+            (
+                Quarantined(
+                    locator=locator,
+                    column=reasons[locator].column,
+                    code=reasons[locator].code,
+                    reason=reasons[locator].reason,
+                    key=key_of(locator, row, plan.table),
+                    row=tagged(row, plan.table),
+                    digest=row_digest(row),
+                )
+                for locator, row in pick(snapshot, plan.table, set(reasons))
+            ),
+        )
