@@ -29,8 +29,6 @@ from typing import Any
 
 NULL = b"N\x00\x00\x00\x00"
 
-MODULUS = 1 << 256
-
 
 def field(tag: bytes, payload: bytes) -> bytes:
     """Return one encoded value."""
@@ -158,13 +156,3 @@ def key_hash(fields: Iterable[bytes]) -> bytes:
 def row_hash(fields: Iterable[bytes]) -> bytes:
     """Return the 32-byte digest of a row."""
     return sha256(b"".join(fields)).digest()
-
-
-def add(total: int, digest: bytes) -> int:
-    """Add a row to a digest of rows that does not depend on their order (and counts doubled rows twice)."""
-    return (total + int.from_bytes(digest, "big")) % MODULUS
-
-
-def total_bytes(total: int) -> bytes:
-    """Return such a sum as 32 bytes."""
-    return total.to_bytes(32, "big")

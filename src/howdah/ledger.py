@@ -48,7 +48,7 @@ CREATE TABLE howdah.load (
   content_digest text NOT NULL, plan_digest text NOT NULL, source_rows bigint NOT NULL,
   loaded_rows bigint NOT NULL, quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL,
   mapped bigint NOT NULL, settled boolean NOT NULL, key_columns jsonb NOT NULL,
-  loaded_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz, digest bytea,
+  loaded_at timestamptz NOT NULL DEFAULT now(), verified_at timestamptz,
   PRIMARY KEY (application, source, table_name),
   CONSTRAINT conservation CHECK (source_rows = loaded_rows + quarantined_rows)
 );
@@ -56,7 +56,7 @@ COMMENT ON COLUMN howdah.load.settled IS 'false while vanished rows still wait t
 CREATE TABLE howdah.chunk (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, ordinal int NOT NULL,
   run_id uuid NOT NULL REFERENCES howdah.run, first_rowid bigint, last_rowid bigint, rows bigint NOT NULL,
-  source_digest bytea NOT NULL, digest bytea, keys bytea NOT NULL,
+  source_digest bytea NOT NULL, keys bytea NOT NULL,
   PRIMARY KEY (application, source, table_name, ordinal)
 );
 COMMENT ON COLUMN howdah.chunk.keys IS 'Keys of the rows that are ours: rows of a binary COPY stream';
@@ -82,7 +82,6 @@ class Load:
     :ivar mapped: identifiers that were mapped to UUIDs.
     :ivar settled: nothing waits to be deleted.
     :ivar key_columns: name and type of each column of the keys in the chunks.
-    :ivar digest: multiset digest of the canonical rows, written by the verifier.
     """
 
     target_schema: str
@@ -401,7 +400,7 @@ def record_load(connection: Connection, application: str, source: str, table: st
         f"""INSERT INTO howdah.load (application, source, table_name, {", ".join(columns)})
             VALUES (%s, %s, %s, {", ".join(["%s"] * len(columns))})
             ON CONFLICT (application, source, table_name) DO UPDATE
-            SET loaded_at = now(), digest = NULL, {updates}""",
+            SET loaded_at = now(), {updates}""",
         [application, source, table, *(values[name] for name in columns)],
     )
 
@@ -427,18 +426,10 @@ def mark_doubtful(connection: Connection, application: str, source: str, table: 
     )
 
 
-def mark_verified(
-    connection: Connection, application: str, source: str, table: str, digest: bytes, chunks: dict[int, bytes]
-) -> None:
-    """Record that a table was verified, with the digests of its canonical rows."""
+def mark_verified(connection: Connection, application: str, source: str, table: str) -> None:
+    """Record that a table was verified."""
     connection.execute(
-        """UPDATE howdah.load SET verified_at = clock_timestamp(), digest = %s
+        """UPDATE howdah.load SET verified_at = clock_timestamp()
            WHERE application = %s AND source = %s AND table_name = %s""",
-        [digest, application, source, table],
+        [application, source, table],
     )
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            """UPDATE howdah.chunk SET digest = %s
-               WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s""",
-            [(value, application, source, table, ordinal) for ordinal, value in chunks.items()],
-        )

@@ -103,11 +103,21 @@ def connect(dsn: str) -> Iterator[Connection]:
         connection.close()
 
 
-def _open(dsn: str) -> Connection:
+def _parameters(dsn: str) -> dict[str, Any]:
     parameters = _parse(dsn)
     parameters.setdefault("connect_timeout", "10")
     parameters.setdefault("application_name", "howdah")
     parameters["client_encoding"] = "UTF8"
+    return parameters
+
+
+def conninfo_of(dsn: str) -> str:
+    """Return the connection string of :func:`connect`, for a driver that takes nothing else; it may hold a password."""
+    return conninfo.make_conninfo(**_parameters(dsn))
+
+
+def _open(dsn: str) -> Connection:
+    parameters = _parameters(dsn)
     try:
         connection = psycopg.connect(**parameters, autocommit=True)
     except psycopg.Error as error:

@@ -365,7 +365,7 @@ def _work(
     _doubt(session, outcomes)
     for outcome in outcomes:
         if not outcome.count:
-            ledger.mark_verified(connection, name, *outcome.plan.identity, outcome.digest, outcome.chunks)
+            ledger.mark_verified(connection, name, *outcome.plan.identity)
     _conserve(session, made)
     changed = bool(created) or any(item.effective for item in loaded.values())
     report = _report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)
@@ -504,7 +504,11 @@ def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, .
             session.progress(Event("verify", *item.identity, 0, item.rows))
             path, _ = session.paths[item.source]
             waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
-            outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
+            outcomes.append(
+                verify_table(
+                    session.request.dsn, session.connection, item, session.target.name, path, waiting, session.folder
+                )
+            )
             session.progress(Event("verify", *item.identity, item.rows, item.rows))
     return tuple(outcomes)
 

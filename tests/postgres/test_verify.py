@@ -130,20 +130,6 @@ def test_settings_of_the_database_raise_no_alarm(database, request_, setting):
     assert migrate(request_).changed is False
 
 
-def test_digests_of_chunks_are_kept_and_do_not_depend_on_the_order(database, make_source):
-    rows = [(n, f"v{n}") for n in range(25_000)]
-    one = Request((make_source("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", t=rows),), database.dsn)
-    migrate(one)
-    chunks = database.query("SELECT ordinal, rows, digest FROM howdah.chunk ORDER BY ordinal")
-    assert [ordinal for ordinal, _, _ in chunks] == [0, 1]
-    assert sum(count for _, count, _ in chunks) == 25_000
-    total = sum(int.from_bytes(digest, "big") for _, _, digest in chunks) % (1 << 256)
-    assert database.value("SELECT digest FROM howdah.load") == total.to_bytes(32, "big")
-    two = make_source("CREATE TABLE t (v TEXT, id INTEGER PRIMARY KEY)", "two.db", t=[(v, n) for n, v in rows])
-    database.query("CREATE SCHEMA other")
-    assert migrate(Request((two,), database.dsn, schema="other")).verdict == "verified"
-
-
 def test_what_verify_found_migrate_repairs(database, request_):
     database.query("UPDATE t SET s = 'wrong', n = 0 WHERE id = 7")
     assert verify(request_).exit_code == 4

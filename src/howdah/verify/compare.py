@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -13,17 +14,18 @@ from howdah import encoding, ownership
 from howdah.catalog.sqlite import open_snapshot
 from howdah.pg import Connection
 from howdah.plan import TablePlan
-from howdah.reading import key_of, pick, row_digest, rows
+from howdah.reading import Row, key_of, pick, row_digest, rows
 from howdah.report import Difference
-from howdah.verify import readback
+from howdah.vector import reading
+from howdah.verify import quick, readback
 from howdah.verify.expect import Expectation, UnexpectedError
+from howdah.verify.quick import Counts
 
 # Rows of one bucket are compared in memory, about 200 bytes each; larger tables are split over temporary
 # files.
 _ROWS_PER_BUCKET = 200_000
 # Differences that are looked up and described; the rest is only counted.
 _SAMPLE = 20
-CHUNK = 16_384
 _RECORD = 32 + 8
 
 
@@ -33,8 +35,6 @@ class Outcome:
 
     :ivar expected: rows that the snapshot demands (those in quarantine are not among them).
     :ivar foreign: rows of the target that are not ours.
-    :ivar digest: order-independent digest of all expected rows.
-    :ivar chunks: the same per ledger chunk.
     :ivar differences: a sample of at most 20; ``count`` is the whole number.
     """
 
@@ -42,8 +42,6 @@ class Outcome:
     expected: int
     quarantined: int
     foreign: int
-    digest: bytes
-    chunks: dict[int, bytes]
     differences: tuple[Difference, ...]
     count: int
 
@@ -91,6 +89,7 @@ class _Buckets:
 
 
 def verify_table(
+    dsn: str,
     connection: Connection,
     plan: TablePlan,
     application: str,
@@ -98,75 +97,82 @@ def verify_table(
     waiting: dict[int, bytes],
     folder: Path,
 ) -> Outcome:
-    """Compare one table row by row.
+    """Compare every row of one table.
 
     :param waiting: locator → digest of the source rows in quarantine; a row that changed since is none of
         them.
     :param folder: for temporary files.
     """
     size = max(plan.rows, 1)
-    expected, actual = _Buckets(size, folder), _Buckets(size, folder)
+    sides = _Sides(_Buckets(size, folder), _Buckets(size, folder), plan)
     try:
-        demanded = _fill_expected(expected, plan, snapshot, waiting)
-        held = _fill_actual(actual, plan, connection)
+        counts = _counted(dsn, connection, plan, snapshot, waiting, sides)
         found = _Found([], [], [], set())
-        for number in range(len(expected)):
-            _match(expected.read(number), actual.read(number), bool(plan.key), found)
+        for number in range(len(sides.expected)):
+            _match(sides.expected.read(number), sides.held.read(number), bool(plan.key), found)
     finally:
-        expected.close()
-        actual.close()
+        sides.expected.close()
+        sides.held.close()
     left_over = _left_over(connection, plan, application, found.extra)
-    foreign = held - demanded.rows + len(found.missing) - len(found.doubled) - len(left_over)
+    foreign = counts.held - counts.expected + len(found.missing) - len(found.doubled) - len(left_over)
     count = len(found.missing) + len(found.different) + len(found.doubled) + len(left_over)
     return Outcome(
         plan=plan,
-        expected=demanded.rows,
-        quarantined=demanded.waiting,
+        expected=counts.expected,
+        quarantined=counts.waiting,
         foreign=max(foreign, 0),
-        digest=encoding.total_bytes(sum(demanded.chunks.values()) % encoding.MODULUS),
-        chunks={ordinal: encoding.total_bytes(total) for ordinal, total in demanded.chunks.items()},
         differences=_describe(connection, plan, snapshot, found, left_over) if count else (),
         count=count,
     )
 
 
-@dataclass
-class _Demanded:
-    rows: int
-    waiting: int
-    chunks: dict[int, int]
+class _Sides:
+    """Rows of both sides that are compared one by one."""
+
+    def __init__(self, expected: _Buckets, held: _Buckets, plan: TablePlan) -> None:
+        self.expected, self.held = expected, held
+        self._expectation = Expectation(plan)
+        targets = [column.target for column in plan.columns]
+        self._positions = [targets.index(name) for name in plan.key] or list(range(len(targets)))
+
+    def expect(self, locator: int, row: Row) -> None:
+        """Take in a source row."""
+        try:
+            fields = self._expectation.fields(row)
+        except UnexpectedError:
+            # It should have gone to quarantine and is not there: whatever the target holds for it is wrong.
+            self.expected.add(encoding.key_hash([b"?", row_digest(row)]), b"\x00" * 16, locator)
+            return
+        self.expected.add(encoding.key_hash(self._expectation.key(fields)), encoding.row_hash(fields), locator)
+
+    def hold(self, fields: list[bytes]) -> None:
+        """Take in a target row, given by its canonical fields."""
+        self.held.add(encoding.key_hash(fields[p] for p in self._positions), encoding.row_hash(fields), 0)
 
 
-def _fill_expected(buckets: _Buckets, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes]) -> _Demanded:
-    expectation = Expectation(plan)
-    demanded = _Demanded(0, 0, defaultdict(int))
-    with open_snapshot(snapshot) as connection:
-        for number, (locator, row) in enumerate(rows(connection, plan.table)):
+def _counted(
+    dsn: str, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: _Sides
+) -> Counts:
+    """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
+    with open_snapshot(snapshot) as source:
+        names = [column.name for column in plan.table.columns]
+        lanes = dict(zip(names, reading.lanes(source, plan.table, names), strict=True))
+    rules = quick.rules_for(plan, lanes)
+    if rules is not None:
+        with contextlib.suppress(quick.OutOfStepError):
+            return quick.compare(dsn, plan, rules, lanes, snapshot, waiting, quick.Doubts(sides.expect, sides.hold))
+    counts = Counts()
+    with open_snapshot(snapshot) as source:
+        for locator, row in rows(source, plan.table):
             if locator in waiting and waiting[locator] == row_digest(row):
-                demanded.waiting += 1
-                continue
-            demanded.rows += 1
-            try:
-                fields = expectation.fields(row)
-            except UnexpectedError:
-                # It should have gone to quarantine and is not there: whatever the target holds for it is
-                # wrong.
-                buckets.add(encoding.key_hash([b"?", row_digest(row)]), b"\x00" * 16, locator)
-                continue
-            digest = encoding.row_hash(fields)
-            buckets.add(encoding.key_hash(expectation.key(fields)), digest, locator)
-            demanded.chunks[number // CHUNK] = encoding.add(demanded.chunks[number // CHUNK], digest)
-    return demanded
-
-
-def _fill_actual(buckets: _Buckets, plan: TablePlan, connection: Connection) -> int:
-    targets = [column.target for column in plan.columns]
-    positions = [targets.index(name) for name in plan.key] or list(range(len(targets)))
-    held = 0
+                counts.waiting += 1
+            else:
+                counts.expected += 1
+                sides.expect(locator, row)
     for fields in readback.rows(connection, plan):
-        held += 1
-        buckets.add(encoding.key_hash(fields[p] for p in positions), encoding.row_hash(fields), 0)
-    return held
+        counts.held += 1
+        sides.hold(fields)
+    return counts
 
 
 def _match(

@@ -46,21 +46,6 @@ def test_what_means_the_same_is_the_same():
     assert encoding.document("[" * 900 + "]" * 900) == encoding.document(" [" * 900 + "]" * 900)
 
 
-@given(st.lists(st.binary(min_size=32, max_size=32)), st.randoms())
-def test_the_sum_of_rows_ignores_their_order_and_counts_doubles(digests, random):
-    def total(items):
-        result = 0
-        for item in items:
-            result = encoding.add(result, item)
-        return result
-
-    shuffled = list(digests)
-    random.shuffle(shuffled)
-    assert total(shuffled) == total(digests)
-    if digests and any(digests[0]):
-        assert total([*digests, digests[0]]) != total(digests)
-
-
 @given(st.integers() | st.sampled_from([0, -1000, 10**30, 10**5000]))
 def test_whole_numbers_in_json_are_the_same_as_exact_ones(number):
     digits = Decimal((int(number < 0), tuple(map(int, format(Decimal(abs(number)), "f"))), 0))

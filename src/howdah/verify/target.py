@@ -1,0 +1,95 @@
+"""Reads a target table as Arrow batches, in the forms that :mod:`howdah.verify.columns` compares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+
+from howdah import encoding, pg
+from howdah.plan import ColumnPlan, TablePlan
+from howdah.verify.columns import Rule
+
+# Bytes that the driver puts into one batch.
+_BATCH_BYTES = 4 << 20
+# Microseconds and days from 1970-01-01, where Arrow counts from, to 2000-01-01.
+_MICROS_TO_2000 = 946_684_800_000_000
+_DAY_2000 = date(2000, 1, 1).toordinal()
+NULL = encoding.NULL
+
+
+def batches(dsn: str, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
+    """Yield the columns of a target table's rows, in any order, a batch at a time."""
+    selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
+    query = f"SELECT {selected} FROM {pg.qualified(plan.target.schema, plan.target.name)}"
+    with (
+        closing(adbc.connect(pg.conninfo_of(dsn), autocommit=True)) as connection,
+        closing(connection.cursor()) as cursor,
+    ):
+        for name, value in pg.SESSION.items():
+            cursor.execute(f"SET {name} = {pg.literal(value)}")
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
+        cursor.execute(query)
+        with cursor.fetch_record_batch() as reader:
+            for batch in reader:
+                yield [_storage(column) for column in batch.columns]
+
+
+def _storage(column: Any) -> Any:
+    return column.storage if isinstance(column, pa.ExtensionArray) else column
+
+
+Encode = Callable[[Any], bytes]
+
+
+def encoders(plan: TablePlan) -> list[Encode]:
+    """Return, for each column, what makes the canonical encoding of one value as it was read."""
+    return [_encoder(column) for column in plan.columns]
+
+
+def _encoder(column: ColumnPlan) -> Encode:
+    kind = column.type.name
+    if column.type.kind == "e":
+        kind = "text"
+    return _FROM_TEXT.get(kind) or _FROM_VALUE[kind]
+
+
+def _uuid(text: Any) -> bytes:
+    return encoding.uuid(bytes.fromhex(_bytes(text).decode().replace("-", "")))
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+_FROM_TEXT: dict[str, Encode] = {
+    **dict.fromkeys(("text", "varchar", "citext", "name", "json"), lambda value: encoding.text(_bytes(value))),
+    "uuid": _uuid,
+    "jsonb": lambda value: encoding.document(_bytes(value).decode()),
+    "numeric": lambda value: encoding.exact(Decimal(_bytes(value).decode())),
+    "date": lambda value: encoding.day(date.fromisoformat(_bytes(value).decode()).toordinal() - _DAY_2000),
+}
+_FROM_VALUE: dict[str, Encode] = {
+    **dict.fromkeys(("int2", "int4", "int8"), encoding.integer),
+    "bool": lambda value: encoding.boolean(bool(value)),
+    "float8": encoding.double,
+    "float4": encoding.single,
+    "bytea": encoding.binary,
+    "timestamptz": lambda value: encoding.moment(value - _MICROS_TO_2000, zoned=True),
+    "timestamp": lambda value: encoding.moment(value - _MICROS_TO_2000, zoned=False),
+}
+
+
+def values(column: Any, rows: Any) -> list[Any]:
+    """Return some values of a column as Python values; texts as bytes, moments as microseconds since 1970."""
+    part = column.take(rows)
+    if pa.types.is_timestamp(part.type):
+        return list(part.cast(pa.timestamp("us", part.type.tz)).cast(pa.int64()).to_pylist())
+    if pa.types.is_string(part.type):
+        return list(part.cast(pa.binary()).to_pylist())
+    return list(part.to_pylist())
