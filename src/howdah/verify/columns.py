@@ -9,6 +9,7 @@ Where possible the server's own output is compared with the source's text, so th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,8 @@ Agree = Callable[[Any, Any], Mask]
 _FACTORS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _TEXTS = ("text", "varchar", "citext", "name")
 _MOMENTS = ("timestamptz", "timestamp")
+# A number with a fraction or an exponent, or with many digits.
+_FINE = r"(^|[:\[,])[ \t\n\r]*-?[0-9]+([.eE]|[0-9]{15})"
 _UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
 
 
@@ -193,22 +196,37 @@ def _same_document(source: Any, target: Any) -> Mask:
     if len(rows):
         where = pa.array(rows)
         mine, theirs = source.take(where), target.take(where)
-        # Numbers that a double may not tell apart are left to the exact comparison.
-        odd = _plain(pc.match_substring_regex(mine, r"[0-9][.eE]|[0-9]{16}"))
-        odd |= _plain(pc.match_substring_regex(theirs, r"[0-9][.eE]|[0-9]{16}"))
         one, other = mine.cast(pa.binary()).to_pylist(), theirs.cast(pa.binary()).to_pylist()
+        # Numbers that a double may not tell apart are compared as they are spelled.
+        odd = _plain(pc.match_substring_regex(mine, _FINE)) | _plain(pc.match_substring_regex(theirs, _FINE))
         agreed[rows] = [
-            not doubt and _means_the_same(a, b) for a, b, doubt in zip(one, other, odd.tolist(), strict=True)
+            _mean_the_same(a, b, _as_spelled if fine else _sorted)
+            for a, b, fine in zip(one, other, odd.tolist(), strict=True)
         ]
     return agreed
 
 
-def _means_the_same(one: bytes, other: bytes) -> bool:
+def _mean_the_same(one: bytes, other: bytes, read: Callable[[bytes], Any]) -> bool:
     try:
-        return _sorted(one) == _sorted(other)
-    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return bool(read(one) == read(other))
+    except (ValueError, TypeError, RecursionError):
         return False
 
 
 def _sorted(text: bytes) -> bytes:
     return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS)
+
+
+def _as_spelled(text: bytes) -> Any:
+    return json.loads(text, parse_int=_Number, parse_float=_Number)
+
+
+class _Number(str):
+    """A number as it is spelled: no string is equal to it."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Number) and str(self) == str(other)
+
+    __hash__ = str.__hash__
