@@ -42,6 +42,7 @@ from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
 from howdah.risk import Forecast
 from howdah.vector.stream import content_digest
 from howdah.verify import Outcome, verify_table
+from howdah.workspace import workspace
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Sessi
             known = ledger.read(connection, name)
             choices.check(request.identifiers, request.orphans, application is not None)
             choices.settle(request.identifiers, request.orphans, known, schema)
-            with snapshot.workspace(request.work_dir) as folder:
+            with workspace(request.work_dir) as folder:
                 with clock.stage("snapshot"):
                     snapshot.check_space(files, folder)
                     frozen = []

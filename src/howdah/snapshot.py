@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from hashlib import sha256
@@ -17,7 +15,7 @@ from pathlib import Path
 
 from howdah import header, salvage
 from howdah.discover import SourceFile
-from howdah.errors import ConfigurationError, SourceError
+from howdah.errors import SourceError
 from howdah.findings import Finding
 from howdah.freeze import PATIENCE, beside, freeze, remove
 from howdah.header import shown
@@ -102,28 +100,6 @@ def _state(path: Path) -> tuple[int, int, int, int]:
     except FileNotFoundError:
         return (-1, 0, 0, 0)
     return (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-
-
-@contextmanager
-def workspace(work_dir: Path | None) -> Iterator[Path]:
-    """Give a private folder (mode 0700) and remove it afterwards, whatever happened.
-
-    :param work_dir: where to make it; ``None`` means the system's temporary folder.
-    :raises ConfigurationError: when it cannot be made.
-    """
-    try:
-        if work_dir is not None:
-            work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = Path(tempfile.mkdtemp(prefix="howdah-", dir=work_dir))
-    except OSError as error:
-        raise ConfigurationError(
-            f"No snapshot folder can be made in {work_dir or tempfile.gettempdir()}: {error.strerror}.",
-            "Set TMPDIR to a folder with room.",
-        ) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_space(sources: tuple[SourceFile, ...], folder: Path) -> None:

@@ -20,6 +20,7 @@ from howdah import freeze, snapshot
 from howdah.catalog.sqlite import open_snapshot
 from howdah.discover import SourceFile
 from howdah.errors import SourceError
+from howdah.workspace import workspace
 
 
 def take(path, folder):
@@ -103,7 +104,7 @@ def test_the_copy_is_private_plain_and_complete(make_source, tmp_path):
         writer.execute("PRAGMA wal_autocheckpoint = 0")
         writer.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(1000)])
         writer.commit()
-        with snapshot.workspace(tmp_path / "work") as folder:
+        with workspace(tmp_path / "work") as folder:
             assert stat.S_IMODE(folder.stat().st_mode) == 0o700
             copy = take(path, folder)
             assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
