@@ -204,6 +204,20 @@ def test_retry_tells_rows_that_are_new_in_quarantine(howdah, migrated, change):
     assert f"howdah quarantine retry {migrated}" in result.stdout
 
 
+def test_retry_takes_another_choice_for_orphans(howdah, make_source, database):
+    pets = make_source(SCRIPT, "pets.db", people=[(1, 30, b"", 1.5)], pets=[(1, "Rex"), (9, "Tom")])
+    assert howdah("migrate", pets).exit_code == 3
+    result = howdah("quarantine", "retry", pets, "--orphans", "keep")
+    assert (result.exit_code, database.value("SELECT count(*) FROM pets")) == (0, 2), result.output
+
+
+def test_the_next_command_is_one_that_can_be_typed(howdah, make_source):
+    pets = make_source(SCRIPT, "pets.db", people=[(1, 30, b"", 1.5)], pets=[(1, "Rex")])
+    told = howdah("migrate", pets, "--identifiers", "keep", "--orphans", "quarantine").stdout
+    command = next(line for line in told.splitlines() if line.startswith("next: howdah ")).split()[2:]
+    assert (command[0], howdah(*command).exit_code) == ("verify", 0)
+
+
 def test_retry_ends_with_0_when_nothing_waits_any_more(howdah, migrated, change):
     change(migrated, "UPDATE people SET age = 30 WHERE id IN (2, 3)")
     result = howdah("quarantine", "retry", migrated)

@@ -93,15 +93,13 @@ def typed(
     application: Path | None,
     schema: str | None,
     salvage: bool = False,
-    identifiers: str | None = None,
-    orphans: str | None = None,
     **_: object,
 ) -> str:
-    """Return the arguments of :func:`request` as a shell takes them, to be put behind a command."""
-    pairs = (
-        *(("--to", to), ("--application", application), ("--schema", schema)),
-        *(("--identifiers", identifiers), ("--orphans", orphans)),
-    )
+    """Return the arguments of :func:`request` as a shell takes them, to be put behind any command.
+
+    Those of :func:`derived_options` are left out: not every command has them, and the ledger remembers them.
+    """
+    pairs = (("--to", to), ("--application", application), ("--schema", schema))
     options = [part for name, value in pairs if value is not None for part in (name, str(value))]
     flags = ["--salvage"] if salvage else []
     return shlex.join([*(str(source) for source in sources), *options, *flags])

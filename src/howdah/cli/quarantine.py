@@ -15,7 +15,16 @@ from rich.text import Text
 
 from howdah import quarantine
 from howdah.cli import progress, show
-from howdah.cli.options import PATH, dsn, request, request_options, result_options, target_option, typed
+from howdah.cli.options import (
+    PATH,
+    derived_options,
+    dsn,
+    request,
+    request_options,
+    result_options,
+    target_option,
+    typed,
+)
 from howdah.quarantine import QuarantinedRow, Selection
 from howdah.retry import Retried, retry
 
@@ -124,6 +133,7 @@ def export(file: Path, to: str | None, application: str | None, table: str | Non
 
 @group.command("retry")
 @request_options
+@derived_options
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Tables loaded at the same time."
 )
