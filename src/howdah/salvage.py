@@ -341,7 +341,9 @@ def _loss(source: str, table: str, lost: Lost) -> Finding:
 def _total(source: str, problem: str, kept: int, losses: dict[str, Lost]) -> Finding:
     known = sum(lost.rows or 0 for lost in losses.values())
     unknown = [name for name, lost in losses.items() if lost.rows is None]
-    parts = [f"{known:,} are lost in {len(losses) - len(unknown)} tables"] if known else []
+    counted = len(losses) - len(unknown)
+    tables = "1 table" if counted == 1 else f"{counted} tables"
+    parts = [f"{known:,} {'is' if known == 1 else 'are'} lost in {tables}"] if known else []
     parts += [f"an unknown number is lost in {', '.join(unknown)}"] if unknown else []
     text = f"{source} is damaged ({problem}): {kept:,} rows were read, " + (
         " and ".join(parts) or "and none is known to be lost"

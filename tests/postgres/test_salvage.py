@@ -45,6 +45,7 @@ def test_what_can_be_read_moves_and_what_is_lost_is_counted(database, damaged):
     assert found["salvaged"].rows == found["rows_lost"].rows == lost
     assert (found["rows_lost"].source, found["rows_lost"].table) == ("shop.db", "notes")
     assert f"{lost:,} are known to be lost" in report.sentence
+    assert f"rows were read, {lost} are lost in 1 table." in found["salvaged"].message
     assert database.value("SELECT count(*) FROM fine") == 100
     assert database.value("SELECT count(*) FROM notes WHERE id = 500") == 0
 
