@@ -196,7 +196,7 @@ def read(connection: Connection, application: str) -> Ledger:
                 "Rename it: that name is howdah's.",
             )
         return Ledger(application, False, {}, {}, frozenset())
-    _check_version(connection)
+    check_version(connection)
     loads = {
         (source, table): Load(*rest)
         for source, table, *rest in connection.execute(
@@ -237,7 +237,11 @@ def read(connection: Connection, application: str) -> Ledger:
     )
 
 
-def _check_version(connection: Connection) -> None:
+def check_version(connection: Connection) -> None:
+    """Refuse a ledger of another version.
+
+    :raises TargetRefused: this howdah does not know it.
+    """
     row = connection.execute("SELECT version FROM howdah.version").fetchone()
     if row != (VERSION,):
         raise TargetRefused(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -226,6 +226,31 @@ def copy_out(connection: Connection, statement: str) -> Iterator[bytes]:
 def as_json(value: Any) -> Jsonb:
     """Return a parameter for a jsonb column."""
     return Jsonb(value)
+
+
+def copy_rows(connection: Connection, statement: str, types: Sequence[str]) -> Generator[tuple[Any, ...], None, None]:
+    """Yield the rows of ``COPY … TO STDOUT``, in text or in binary format, as Python values.
+
+    Close it when it is not read to its end: until then the connection takes no other statement.
+
+    :param types: PostgreSQL's name of each column's type.
+    """
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.set_types(types)
+        yield from copy.rows()
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Hold one transaction in which every query sees the database as it was at the first one; nothing is written."""
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True
+    try:
+        with connection.transaction():
+            yield
+    finally:
+        if not connection.closed:
+            connection.isolation_level = connection.read_only = None
 
 
 def message(error: Exception) -> str:

@@ -21,7 +21,7 @@ WHOLE = ("int2", "int4", "int8")
 INEXACT = ("float4", "float8")
 TEMPORAL = ("timestamptz", "timestamp", "date")
 _VERBATIM = ("text", "varchar", "bpchar", "citext", "json")
-_EPOCHS = ("epoch_s", "epoch_ms", "epoch_us")
+_NUMERIC = ("INTEGER", "NUMERIC", "REAL")
 _LEAST = -(1 << 63)
 
 SPELLINGS = {
@@ -56,7 +56,7 @@ class Stored:
 class Way:
     """How a column is written back.
 
-    :ivar unit: ``epoch_s``, ``epoch_ms`` or ``epoch_us`` where moments are written as numbers, else empty.
+    :ivar unit: the clock (:data:`howdah.casts.clocks.CLOCKS`) by which moments are written as numbers, else empty.
     :ivar loss: empty when the column is lossless; else a sentence on what does not come back.
     """
 
@@ -78,7 +78,7 @@ def accepted(cast: str, kind: TargetType, stored: Stored, unit: str) -> frozense
         fits = {"text"}
     else:
         fits = {"integer", "real", "text"}
-    if kind.name in (*WHOLE, *INEXACT, "numeric") and stored.affinity in ("INTEGER", "NUMERIC", "REAL"):
+    if kind.name in (*WHOLE, *INEXACT, "numeric") and stored.affinity in _NUMERIC:
         fits.discard("text")  # such a column has made numbers of all texts that look like one
     return stored.classes & fits
 
@@ -88,12 +88,14 @@ def way(cast: str, kind: TargetType, options: dict[str, str], stored: Stored) ->
 
     :param cast: name of the cast that brought them.
     :param kind: the type that they have in PostgreSQL.
-    :param options: of the cast; ``unit`` of moments, ``value`` that stands for NULL.
+    :param options: of the cast; ``unit`` and ``truncate`` of moments, ``value`` that stands for NULL.
     """
-    unit = cast if cast in _EPOCHS else options.get("unit", "")
+    unit = cast if cast in CLOCKS else options.get("unit", "")
     classes = accepted(cast, kind, stored, unit)
     storage = _storage(cast, kind, stored.affinity, classes, unit)
     loss = _loss(cast, kind, stored, classes, storage, unit)
+    if not loss and classes and unit and CLOCKS[unit].grain:
+        loss = "moments come back as fine as they were kept, not as they were"
     if options.get("truncate"):
         loss = "moments were cut to what PostgreSQL's type holds"
     if not loss and stored.nulls and options.get("value"):
@@ -145,8 +147,11 @@ def _loss(cast: str, kind: TargetType, stored: Stored, classes: frozenset[str], 
 
 
 def _loss_of_text(kind: TargetType, stored: Stored, classes: frozenset[str], unit: str) -> str:
-    if classes - {"text"}:
+    if classes - {"text"} and stored.affinity not in _NUMERIC:
         return "numbers come back as texts"
+    if "real" in classes:
+        # Their text becomes a number again, read by SQLite, whose reading is not always the nearest double.
+        return "reals may differ in their last digit"
     if kind.kind == "e" or kind.name in _VERBATIM:
         return ""
     if kind.name in SPELLINGS and not unit:

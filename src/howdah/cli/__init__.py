@@ -11,6 +11,7 @@ import click
 from howdah import __version__
 from howdah.cli.backup import backup
 from howdah.cli.discover import discover
+from howdah.cli.export import export
 from howdah.cli.migrate import migrate
 from howdah.cli.plan import plan
 from howdah.cli.quarantine import group as quarantine
@@ -57,5 +58,5 @@ def main(debug: bool) -> None:
     """Move SQLite databases into PostgreSQL, every row accounted for and verified."""
 
 
-for verb in (discover, plan, migrate, verify, quarantine, backup, status):
+for verb in (discover, plan, migrate, verify, quarantine, export, backup, status):
     main.add_command(verb)

@@ -105,17 +105,20 @@ def typed(
     return shlex.join([*(str(source) for source in sources), *options, *flags])
 
 
-def dsn(to: str | None) -> str:
-    """Return the target that --to or the environment names.
+def dsn(given: str | None, option: str = "--to") -> str:
+    """Return the connection string: what the option says, else ``HOWDAH_DSN``, else libpq's own variables (empty).
 
-    :raises ConfigurationError: no target, or a password where every user of the machine can read it.
+    :raises ConfigurationError: no database, or a password where every user of the machine can read it.
     """
-    if to and pg.has_password(to):
+    if given and pg.has_password(given):
         raise ConfigurationError(
             "The connection string on the command line holds a password, which any user of this machine can read.",
             "Put it into HOWDAH_DSN, a PGPASSFILE or a service file.",
         )
-    found = to if to is not None else os.environ.get("HOWDAH_DSN", "")
+    found = given if given is not None else os.environ.get("HOWDAH_DSN", "")
     if not pg.names_a_target(found):
-        raise ConfigurationError("No target was given.", "Add --to DSN, or set HOWDAH_DSN, PGHOST or PGSERVICE.")
+        raise ConfigurationError(
+            "No target was given." if option == "--to" else "No database was given.",
+            f"Add {option} DSN, or set HOWDAH_DSN, PGHOST or PGSERVICE.",
+        )
     return found

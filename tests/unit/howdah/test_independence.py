@@ -31,6 +31,12 @@ def test_the_verifier_shares_no_cast_with_the_loader(path):
     assert not [name for name in imports(path) if name.startswith(forbidden)]
 
 
+@pytest.mark.parametrize("name", ["check", "canonical"])
+def test_the_comparison_of_an_export_shares_nothing_with_its_writer(name):
+    forbidden = ("howdah.casts", "howdah.reverse", "howdah.export.write", "howdah.export.build", "howdah.verify")
+    assert not [found for found in imports(ROOT / "export" / f"{name}.py") if found.startswith(forbidden)]
+
+
 PURE = [
     *(ROOT / f"{name}.py" for name in ("plan", "planning", "typemap", "order", "identifiers", "encoding", "defaults")),
     *(ROOT / f"{name}.py" for name in ("declared", "moments", "planview", "risk", "timekeeping")),
