@@ -25,23 +25,22 @@ def fold(names: Iterable[str], taken: Iterable[str] = (), style: str = "lower") 
     used = set(taken)
     result: dict[str, str] = {}
     for name in sorted(wanted, key=lambda name: (_cut(name, style) != name, wanted.index(name))):
-        candidate = _cut(name, style)
-        if candidate in used:
-            candidate = _marked(candidate, name)
-        counter = 0
-        while candidate in used:
-            counter += 1
-            candidate = _marked(styled(name, style), f"{name}/{counter}")
-        used.add(candidate)
-        result[name] = candidate
+        result[name] = fresh(name, used, style=style)
     return {name: result[name] for name in wanted}
 
 
-def fresh(name: str, taken: set[str], style: str = "lower") -> str:
-    """Return a name that is not taken yet, and take it."""
-    found = fold([name], taken, style)[name]
-    taken.add(found)
-    return found
+def fresh(name: str, taken: set[str], *others: set[str], style: str = "lower") -> str:
+    """Return a PostgreSQL name that is neither taken nor in one of the others, and take it."""
+    every = (taken, *others)
+    candidate = _cut(name, style)
+    if any(candidate in names for names in every):
+        candidate = _marked(candidate, name)
+    counter = 0
+    while any(candidate in names for names in every):
+        counter += 1
+        candidate = _marked(styled(name, style), f"{name}/{counter}")
+    taken.add(candidate)
+    return candidate
 
 
 def styled(name: str, style: str) -> str:

@@ -40,7 +40,7 @@ def refusals(
             refused[part.key] = before
         else:
             untried.append(part)
-    return refused | (_try(connection, derive, untried) if untried else {})
+    return refused | (_try(connection, derive, derived, untried) if untried else {})
 
 
 _WITHIN = {
@@ -56,13 +56,12 @@ def _column(table: TargetTable, name: str, field: str) -> str:
 
 
 def _try(
-    connection: pg.Connection, derive: Callable[..., Derived], untried: Iterable[Part]
+    connection: pg.Connection, derive: Callable[..., Derived], derived: Derived, untried: Iterable[Part]
 ) -> dict[tuple[str, str, str], str]:
     wanted = {part.key for part in untried}
-    parts = derive(_TEMPORARY).parts
-    bare = derive(_TEMPORARY, {part.key: "on trial" for part in parts if part.kind != "view"})
+    bare = derive(_TEMPORARY, {part.key: "on trial" for part in derived.parts if part.kind != "view"})
     # A view may read any other, so all of them are made as soon as one is tried.
-    views = [part for part in parts if part.kind == "view" and any(kind == "view" for kind, *_ in wanted)]
+    views = [part for part in bare.parts if part.kind == "view" and any(kind == "view" for kind, *_ in wanted)]
     tables = {part.table for part in untried} | {name for view in views for name in view.reads}
     refused = {}
     try:

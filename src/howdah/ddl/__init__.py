@@ -39,18 +39,20 @@ def derive(
     taken = set(folded.values())
     findings: list[Finding] = []
     drafts: list[Draft] = []
+    referred = {source.name: foreign_keys.referred(source) for source in sources}
     for source, table in every:
         names = identifiers.fold([column.name for column in table.columns], style=style)
         findings += _renamed(source.name, table, folded[table.name], names, style)
         target = TargetTable(schema, folded[table.name], ())
         draft = tables.draft(source, table, target, names, style, refused or {})
-        indexes.add(draft, taken, foreign_keys.referred(source, table), refused or {})
+        indexes.add(draft, taken, referred[source.name].get(table.name.lower(), set()), refused or {})
         drafts.append(draft)
-    keys = {(draft.source.name, draft.table.name): foreign_keys.derive(draft, drafts) for draft in drafts}
+    by_name = {(draft.source.name, draft.table.name.lower()): draft for draft in drafts}
+    keys = {name: foreign_keys.derive(draft, by_name) for name, draft in by_name.items()}
     made: list[TargetTable] = []
     after: list[Statement] = []
     for draft in drafts:
-        own = keys[draft.source.name, draft.table.name]
+        own = keys[draft.source.name, draft.table.name.lower()]
         made.append(replace(draft.target, foreign_keys=own))
         after += draft.indexes
         after += [foreign_keys.statement(schema, draft.target.name, key) for key in own]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from howdah.catalog.model import SourceForeignKey, SourceTable, TargetForeignKey
+from howdah.catalog.model import SourceForeignKey, TargetForeignKey
 from howdah.ddl.values import Draft, Statement
 from howdah.findings import Finding
 from howdah.pg import qualified, quoted
@@ -14,22 +14,24 @@ _INTEGERS = frozenset({"int2", "int4", "int8", "numeric"})
 _TEXTS = frozenset({"text", "varchar", "bpchar"})
 
 
-def referred(source: Inspected, table: SourceTable) -> set[frozenset[str]]:
-    """Return the sets of columns (in lower case) of a table that foreign keys refer to."""
-    return {
-        frozenset(column.lower() for column in key.parent_columns)
-        for other in source.catalog.tables
-        for key in other.foreign_keys
-        if key.parent.lower() == table.name.lower()
-    }
+def referred(source: Inspected) -> dict[str, set[frozenset[str]]]:
+    """Return table → the sets of its columns that foreign keys refer to, all in lower case."""
+    found: dict[str, set[frozenset[str]]] = {}
+    for table in source.catalog.tables:
+        for key in table.foreign_keys:
+            columns = frozenset(column.lower() for column in key.parent_columns)
+            found.setdefault(key.parent.lower(), set()).add(columns)
+    return found
 
 
-def derive(child: Draft, drafts: Iterable[Draft]) -> tuple[TargetForeignKey, ...]:
-    """Return the foreign keys of a table; those that cannot be are reported."""
-    parents = {draft.table.name.lower(): draft for draft in drafts if draft.source.name == child.source.name}
+def derive(child: Draft, drafts: Mapping[tuple[str, str], Draft]) -> tuple[TargetForeignKey, ...]:
+    """Return the foreign keys of a table; those that cannot be are reported.
+
+    :param drafts: (source, table in lower case) → its draft.
+    """
     made = []
     for key in child.table.foreign_keys:
-        problem, found = _derive(child, key, parents.get(key.parent.lower()))
+        problem, found = _derive(child, key, drafts.get((child.source.name, key.parent.lower())))
         if found is not None:
             made.append(found)
             continue

@@ -36,7 +36,7 @@ def add(made: Draft, taken: set[str], referred: set[frozenset[str]], refused: Re
     uniques: list[TargetUnique] = []
     if table.primary_key:
         key = tuple(made.names[column] for column in table.primary_key)
-        label = _fresh(made, f"{made.target.name}_pkey", taken)
+        label = made.fresh("index", f"{made.target.name}_pkey", taken, made.taken)
         uniques.append(_constraint(made, label, key, primary=not nullable_key(made)))
     for index in table.indexes:
         try:
@@ -56,8 +56,8 @@ def _plain(made: Draft, index: SourceIndex, parts: _Parts, taken: set[str]) -> l
     if index.origin == "pk":
         return []
     if index.unique:
-        return [_constraint(made, _fresh(made, _label(made, index, parts), taken), parts.columns)]
-    _statement(made, index, _fresh(made, index.name, taken), parts)
+        return [_constraint(made, made.fresh("index", _label(made, index, parts), taken, made.taken), parts.columns)]
+    _statement(made, index, made.fresh("index", index.name, taken, made.taken), parts)
     return []
 
 
@@ -74,11 +74,11 @@ def _special(
     names = frozenset(column.lower() for column in index.columns if column)
     if index.unique and index.origin != "pk" and not index.partial and names in referred and not parts.columns:
         columns = tuple(made.names[made.table.column(column).name] for column in index.columns if column)
-        label = _fresh(made, "_".join([made.target.name, *columns, "key"]), taken)
+        label = made.fresh("index", "_".join([made.target.name, *columns, "key"]), taken, made.taken)
         uniques.append(_constraint(made, label, columns))
     if index.origin == "pk" and parts.columns:
         return []  # PRIMARY KEY (a DESC): the constraint is there already
-    label = _fresh(made, _label(made, index, parts), taken)
+    label = made.fresh("index", _label(made, index, parts), taken, made.taken)
     statement = _statement(made, index, label, parts)
     part = Part("index", made.target.name, label, statement.sql)
     made.parts.append(part)
@@ -124,8 +124,10 @@ def _parts(made: Draft, index: SourceIndex) -> _Parts:
     for position, (column, collation) in enumerate(zip(index.columns, index.collations, strict=True)):
         if column is None and not index.parts:
             raise UntranslatableError("its declaration cannot be parsed")
-        text = '"' + column.replace('"', '""') + '"' if column is not None else index.parts[position]
-        expressions.append(translate.key_part(names, text, collation or "BINARY"))
+        if column is not None:
+            expressions.append(translate.key_column(names, column, collation or "BINARY"))
+        else:
+            expressions.append(translate.key_part(names, index.parts[position], collation or "BINARY"))
         target = made.names[made.table.column(column).name] if column is not None else ""
         if target and expressions[-1] == quoted(target):
             columns.append(target)
@@ -143,10 +145,3 @@ def _lost(made: Draft, index: SourceIndex, problem: str) -> None:
         f"The {'unique ' if index.unique else ''}index {index.name} does not move: {problem}.",
         sql=index.sql or made.table.sql,
     )
-
-
-def _fresh(made: Draft, name: str, taken: set[str]) -> str:
-    every = taken | made.taken
-    fresh = made.fresh("index", name, every)
-    taken.add(fresh)
-    return fresh

@@ -74,9 +74,9 @@ class Draft:
     findings: list[Finding] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
 
-    def fresh(self, kind: str, name: str, taken: set[str]) -> str:
-        """Return a free name for an index or constraint that the source calls ``name``, and take it."""
-        found = identifiers.fresh(name, taken, self.style)
+    def fresh(self, kind: str, name: str, *taken: set[str]) -> str:
+        """Return a free name for an index or constraint that the source calls ``name``; the first set takes it."""
+        found = identifiers.fresh(name, *taken, style=self.style)
         if found != identifiers.styled(name, self.style):
             self.say("renamed", f"The {kind} {name} of {self.table.name} becomes {found}.")
         return found

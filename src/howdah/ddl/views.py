@@ -26,7 +26,7 @@ def derive(
         for draft in drafts
         if draft.source.name == source.name
     }
-    names = {view.name: identifiers.fresh(view.name, taken, style) for view in source.catalog.views}
+    names = {view.name: identifiers.fresh(view.name, taken, style=style) for view in source.catalog.views}
     made: list[Statement] = []
     parts: list[Part] = []
     problems: dict[str, str] = {}

@@ -9,7 +9,7 @@ from howdah.translate.columns import Column, column
 from howdah.translate.kinds import Kind, UntranslatableError, Value
 from howdah.translate.query import Query, Relation, view
 from howdah.translate.query import columns_of as result
-from howdah.translate.table import TableScope, check, default, formula, key_part, predicate
+from howdah.translate.table import TableScope, check, default, formula, key_column, key_part, predicate
 
 __all__ = [
     "Column",
@@ -23,6 +23,7 @@ __all__ = [
     "column",
     "default",
     "formula",
+    "key_column",
     "key_part",
     "predicate",
     "result",

@@ -74,6 +74,15 @@ def formula(scope: TableScope, text: str, kind: Kind) -> str:
     return emit.sql(value.node)
 
 
+def key_column(scope: TableScope, name: str, collation: str) -> str:
+    """Return a column as a part of an index.
+
+    :param collation: how SQLite compares it.
+    :raises UntranslatableError: by a collation that PostgreSQL does not have.
+    """
+    return _keyed(scope.resolve(exp.column(name, quoted=True)), collation)
+
+
 def key_part(scope: TableScope, text: str, collation: str) -> str:
     """Translate an expression that an index is built on; the result needs no further parentheses.
 
