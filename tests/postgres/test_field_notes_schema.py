@@ -46,18 +46,18 @@ def test_note_03_orphans_that_sqlite_never_refused(database, make_source):
 def test_note_04_children_first_cycles_and_composite_keys(database, make_source):
     source = make_source(
         """CREATE TABLE a_child (id INTEGER PRIMARY KEY, x INT, y INT, FOREIGN KEY (x, y) REFERENCES z_parent (x, y));
-           CREATE TABLE z_parent (x INT, y INT, best INT REFERENCES a_child, PRIMARY KEY (x, y));
-           CREATE TABLE tree (id INTEGER PRIMARY KEY, up INT REFERENCES tree);""",
+           CREATE TABLE z_parent (x INT, y INT, best INT REFERENCES a_child DEFERRABLE INITIALLY DEFERRED,
+             PRIMARY KEY (x, y));
+           CREATE TABLE tree (id INTEGER PRIMARY KEY, up INT REFERENCES tree NOT DEFERRABLE INITIALLY DEFERRED);""",
         a_child=[(1, 1, 2), (2, 1, 1)],
         z_parent=[(1, 1, 2), (1, 2, 1)],
         tree=[(1, 2), (2, 3), (3, 3)],
     )
     assert moved(database, source).verdict == "verified"
-    made = database.query(
-        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace"
-    )
+    ours = "contype = 'f' AND connamespace = 'public'::regnamespace"
+    made = database.query(f"SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE {ours}")
     assert sorted(definition for (definition,) in made) == [
-        "FOREIGN KEY (best) REFERENCES a_child(id)",
+        "FOREIGN KEY (best) REFERENCES a_child(id) DEFERRABLE INITIALLY DEFERRED",
         "FOREIGN KEY (up) REFERENCES tree(id)",
         "FOREIGN KEY (x, y) REFERENCES z_parent(x, y)",
     ]

@@ -63,6 +63,7 @@ class SourceForeignKey:
 
     :ivar parent_columns: resolved to the parent's primary key where the declaration names none; empty if
         unknown.
+    :ivar deferred: checked at the end of a transaction.
     """
 
     columns: tuple[str, ...]
@@ -70,6 +71,7 @@ class SourceForeignKey:
     parent_columns: tuple[str, ...]
     on_update: str = "NO ACTION"
     on_delete: str = "NO ACTION"
+    deferred: bool = False
 
 
 @dataclass(frozen=True)

@@ -155,10 +155,10 @@ def _table(
         rowid="" if without_rowid else rowid,
         rowid_alias=_rowid_alias(columns, key, indexes, without_rowid),
         without_rowid=without_rowid,
-        autoincrement="AUTOINCREMENT" in statements.words(text),
+        autoincrement="AUTOINCREMENT" in text.upper() and "AUTOINCREMENT" in statements.words(text),
         sequence=sequence,
         indexes=indexes,
-        foreign_keys=_foreign_keys(connection, name),
+        foreign_keys=_foreign_keys(connection, name, said.deferred),
         checks=said.checks,
         sql=text,
         strict=strict,
@@ -206,13 +206,18 @@ def _indexes(connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str,
     return tuple(reversed(found))
 
 
-def _foreign_keys(connection: sqlite3.Connection, table: str) -> tuple[SourceForeignKey, ...]:
+def _foreign_keys(
+    connection: sqlite3.Connection, table: str, deferred: tuple[bool, ...]
+) -> tuple[SourceForeignKey, ...]:
     # One row per column, grouped by id: a composite key is one constraint, not several.
     grouped: dict[int, list[tuple[Any, ...]]] = {}
     for row in connection.execute(f"PRAGMA foreign_key_list({quoted(table)})"):
         grouped.setdefault(row[0], []).append(row)
     keys = []
-    for _, rows in sorted(grouped.items(), reverse=True):
+    if len(deferred) != len(grouped):
+        deferred = (False,) * len(grouped)
+    # SQLite numbers the last one 0.
+    for (_, rows), late in zip(sorted(grouped.items(), reverse=True), deferred, strict=True):
         rows.sort(key=lambda row: row[1])
         parents = tuple(row[4] for row in rows if row[4] is not None)
         keys.append(
@@ -222,6 +227,7 @@ def _foreign_keys(connection: sqlite3.Connection, table: str) -> tuple[SourceFor
                 parent_columns=parents,
                 on_update=rows[0][5],
                 on_delete=rows[0][6],
+                deferred=late,
             )
         )
     return tuple(keys)

@@ -29,11 +29,13 @@ class Table:
 
     :ivar expressions: position of a generated column → its formula.
     :ivar collations: position of a column → name of its collation, in upper case.
+    :ivar deferred: for each foreign key, as declared, whether it is checked at the end of a transaction.
     """
 
     checks: tuple[SourceCheck, ...] = ()
     expressions: dict[int, str] = field(default_factory=dict)
     collations: dict[int, str] = field(default_factory=dict)
+    deferred: tuple[bool, ...] = ()
 
 
 def table(sql: str, columns: int) -> Table:
@@ -48,6 +50,7 @@ def table(sql: str, columns: int) -> Table:
     """
     found = Table()
     checks: list[SourceCheck] = []
+    deferred: list[bool] = []
     for position, item in enumerate(_items(_tokens(sql))):
         name = ""
         # The first word of a column is its name, whatever it looks like.
@@ -57,11 +60,16 @@ def table(sql: str, columns: int) -> Table:
                 name = item[at + 1].text
             elif word == "CHECK":
                 checks.append(SourceCheck(name, _enclosed(sql, item, at + 1)))
+            elif word == "REFERENCES":
+                deferred.append(False)
+            elif word == "DEFERRED" and deferred:
+                before = [_word(token) for token in item[max(at - 3, 0) : at]]
+                deferred[-1] = before[-2:] == ["DEFERRABLE", "INITIALLY"] and before[0] != "NOT"
             elif word == "AS" and position < columns:
                 found.expressions[position] = _enclosed(sql, item, at + 1)
             elif word == "COLLATE" and position < columns and at + 1 < len(item):
                 found.collations[position] = item[at + 1].text.upper()
-    return Table(tuple(checks), found.expressions, found.collations)
+    return Table(tuple(checks), found.expressions, found.collations, tuple(deferred))
 
 
 def index(sql: str) -> tuple[tuple[str, ...], str]:

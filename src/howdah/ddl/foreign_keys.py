@@ -64,6 +64,7 @@ def _derive(child: Draft, key: SourceForeignKey, parent: Draft | None) -> tuple[
         parent_columns=theirs,
         on_update=key.on_update,
         on_delete=key.on_delete,
+        deferrable=key.deferred,
     )
 
 
@@ -87,5 +88,5 @@ def statement(schema: str, table: str, key: TargetForeignKey) -> Statement:
         table,
         f"ALTER TABLE {qualified(schema, table)} ADD CONSTRAINT {quoted(key.name)} FOREIGN KEY ({own})"
         f" REFERENCES {qualified(key.parent_schema, key.parent)} ({theirs}) ON UPDATE {key.on_update} ON DELETE"
-        f" {key.on_delete}",
+        f" {key.on_delete}{' DEFERRABLE INITIALLY DEFERRED' if key.deferrable else ''}",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import sqlglot
@@ -26,8 +27,9 @@ _INT8 = 1 << 63
 _IGNORABLE = frozenset({"big_int", "safe", "typed", "ignore_nulls", "coalesce", "charset", "zone", "nested", "_type"})
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> exp.Expr:
-    """Return the syntax tree of one SQLite expression.
+    """Return the syntax tree of one SQLite expression; it is shared, and never changed.
 
     :raises UntranslatableError: when sqlglot cannot read it.
     """
