@@ -23,7 +23,7 @@ def findings(source: Inspected, drafts: list[Draft]) -> list[Finding]:
         draft = own.get((virtual.content or virtual.name).lower())
         offer = _offer(virtual, draft) if draft else ""
         if offer:
-            said = f"This index would serve searches of {virtual.name} in PostgreSQL; howdah does not make it."
+            said = f"The report has the SQL of an index that serves searches of {virtual.name} in PostgreSQL."
             result.append(Finding("info", "index_offered", said, source.name, virtual.name, sql=offer))
     shadows = [shadow for virtual in source.catalog.virtuals for shadow in virtual.shadows]
     if shadows:
