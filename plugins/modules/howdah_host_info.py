@@ -12,7 +12,7 @@ description:
   - Never fails because something is absent; that is for the caller to judge.
 options:
   packages:
-    description: Debian packages to look for.
+    description: Debian packages to look for. A host without dpkg has none.
     type: list
     elements: str
     default: []
@@ -54,9 +54,14 @@ options:
         type: int
         required: true
       container:
-        description: A container of ours that may hold the port.
+        description: A container of ours that holds the port when it is published there.
         type: str
         default: ''
+  folders:
+    description: Folders to list.
+    type: list
+    elements: path
+    default: []
   paths:
     description: Paths to look for, with their file system's free space; a missing one has its nearest parent's.
     type: list
@@ -86,7 +91,9 @@ engine:
   returned: always
   type: dict
 containers:
-  description: Per name what stands there; absent ones are left out.
+  description:
+    - Per name what stands there; absent ones are left out.
+    - Its C(published) has, per port of the container such as C(5432/tcp), the addresses and ports of the host.
   returned: always
   type: dict
 images:
@@ -105,6 +112,14 @@ ports_in_use:
   description: Ports that something else holds.
   returned: always
   type: list
+unusable_places:
+  description: One sentence per port that can never be published on its address, whoever holds it.
+  returned: always
+  type: list
+listing:
+  description: Names of what is in each of the folders, sorted; empty for a missing one.
+  returned: always
+  type: dict
 free_mb:
   description: Free space in MiB per path.
   returned: always
@@ -124,6 +139,8 @@ cpus:
 """
 
 import contextlib
+import errno
+import ipaddress
 import json
 import os
 import shutil
@@ -135,25 +152,43 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 
-def missing_packages(module: AnsibleModule, names: list[str]) -> list[str]:
-    """Return those of ``names`` that dpkg does not list as installed."""
+def missing_packages(module: AnsibleModule, packages: list[str]) -> list[str]:
+    """Return those of the packages that dpkg does not list as installed."""
+    if module.get_bin_path("dpkg-query") is None:
+        return packages
     missing = []
-    for name in names:
+    for name in packages:
         code, out, _ = module.run_command(["dpkg-query", "--show", "--showformat=${Status}", name])
         if code != 0 or not out.endswith(" installed"):
             missing.append(name)
     return missing
 
 
-def port_is_free(address: str, port: int) -> bool:
-    """Return whether a listener could be opened there."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def unusable(address: str, port: int) -> str:
+    """Return in one sentence why a port can never be published there; empty when only another program may hold it."""
+    try:
+        version = ipaddress.ip_address(address).version
+    except ValueError:
+        return f"{address} is no IP address."
+    if version != 4:
+        return f"{address} is an IPv6 address, and ports are published on IPv4 addresses only."
+    if not 0 < port < 1 << 16:
+        return f"{port} is no port; ports go from 1 to 65535."
+    error = probe(address, port)
+    if error == errno.EADDRNOTAVAIL:
+        return f"{address} is no address of this host."
+    return "" if error in (0, errno.EADDRINUSE) else f"{address}:{port} cannot be used: {os.strerror(error)}."
+
+
+def probe(address: str, port: int) -> int:
+    """Return the error number of opening a listener there; 0 when it opens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port))
-        except OSError:
-            return False
-    return True
+            listener.bind((address, port))
+        except OSError as error:
+            return error.errno or errno.EIO
+    return 0
 
 
 def free_mb(path: str) -> int:
@@ -162,6 +197,11 @@ def free_mb(path: str) -> int:
     while not where.exists():
         where = where.parent
     return shutil.disk_usage(where).free // 1024**2
+
+
+def names(folder: str) -> list[str]:
+    """Return what is in a folder, sorted; nothing when it is missing."""
+    return sorted(path.name for path in Path(folder).iterdir()) if Path(folder).is_dir() else []
 
 
 def running_programs() -> set[str]:
@@ -184,6 +224,11 @@ def describe(facts: dict[str, Any]) -> dict[str, Any]:
         "health": (state.get("Health") or {}).get("Status", "none"),
         "started_at": state.get("StartedAt", ""),
         "labels": facts["Config"].get("Labels") or {},
+        "published": {
+            inside: [{"address": place["HostIp"], "port": int(place["HostPort"])} for place in places]
+            for inside, places in (facts["NetworkSettings"]["Ports"] or {}).items()
+            if places
+        },
     }
 
 
@@ -218,6 +263,24 @@ def ask_engine(module: AnsibleModule, containers: list[str], images: list[str]) 
     }
 
 
+def holds(container: dict[str, Any] | None, address: str, port: int) -> bool:
+    """Return whether a container is published there, and not merely to be published there one day."""
+    places = [place for found in (container or {"published": {}})["published"].values() for place in found]
+    return {"address": address, "port": port} in places
+
+
+def look_at_ports(ports: list[dict[str, Any]], containers: dict[str, Any]) -> tuple[list[int], list[str]]:
+    """Return the ports that something else holds, and a sentence per port that can never be published."""
+    others = [
+        (port["address"], port["port"])
+        for port in ports
+        if not holds(containers.get(port["container"]), port["address"], port["port"])
+    ]
+    refused = {place: unusable(*place) for place in others}
+    taken = [port for address, port in others if not refused[address, port] and probe(address, port)]
+    return taken, [why for why in refused.values() if why]
+
+
 def main() -> None:
     """Look, and say."""
     module = AnsibleModule(
@@ -238,6 +301,7 @@ def main() -> None:
                     "container": {"type": "str", "default": ""},
                 },
             },
+            "folders": {"type": "list", "elements": "path", "default": []},
             "paths": {"type": "list", "elements": "path", "default": []},
         },
         supports_check_mode=True,
@@ -255,16 +319,14 @@ def main() -> None:
         while not answer["engine"]["answers"] and time.monotonic() < deadline:
             time.sleep(0.5)
             answer = ask_engine(module, [*wanted["containers"], *holders], wanted["images"])
-    running = {name for name, facts in answer["containers"].items() if facts["running"]}
+    ports_in_use, unusable_places = look_at_ports(wanted["ports"], answer["containers"])
     module.exit_json(
         changed=False,
         missing_packages=missing_packages(module, wanted["packages"]),
         running=[name for name in wanted["processes"] if name in running_programs()],
-        ports_in_use=[
-            port["port"]
-            for port in wanted["ports"]
-            if port["container"] not in running and not port_is_free(port["address"], port["port"])
-        ],
+        ports_in_use=ports_in_use,
+        unusable_places=unusable_places,
+        listing={path: names(path) for path in wanted["folders"]},
         free_mb={path: free_mb(path) for path in wanted["paths"]},
         exists={path: Path(path).exists() for path in wanted["paths"]},
         memory_mb=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024**2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -30,6 +31,29 @@ def test_a_port_taken_on_another_address_is_free_on_this_one(run, taken):
     assert run("howdah_host_info", ports=[{"port": taken, "address": "127.0.0.2"}])["ports_in_use"] == []
 
 
+def test_an_address_of_another_host_is_named_as_such(run, taken):
+    answer = run("howdah_host_info", ports=[{"port": taken, "address": "192.0.2.1"}])
+    assert (answer["ports_in_use"], answer["unusable_places"]) == ([], ["192.0.2.1 is no address of this host."])
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "why"),
+    [
+        ("::1", 5432, "::1 is an IPv6 address, and ports are published on IPv4 addresses only."),
+        ("db.example", 5432, "db.example is no IP address."),
+        ("127.0.0.1", 65536, "65536 is no port; ports go from 1 to 65535."),
+        ("127.0.0.1", 0, "0 is no port; ports go from 1 to 65535."),
+    ],
+)
+def test_a_place_that_can_never_be_published_is_not_called_in_use(run, address, port, why):
+    answer = run("howdah_host_info", ports=[{"port": port, "address": address}])
+    assert (answer["ports_in_use"], answer["unusable_places"]) == ([], [why])
+
+
+def test_a_port_in_use_is_no_unusable_place(run, taken):
+    assert run("howdah_host_info", ports=[{"port": taken}])["unusable_places"] == []
+
+
 def test_a_port_is_looked_at_without_a_trace(run, taken):
     for _ in range(2):
         assert run("howdah_host_info", ports=[{"port": taken}])["changed"] is False
@@ -39,6 +63,11 @@ def test_a_port_is_looked_at_without_a_trace(run, taken):
 def test_only_missing_packages_are_reported(run):
     answer = run("howdah_host_info", packages=["dpkg", "no-such-package-anywhere"])
     assert answer["missing_packages"] == ["no-such-package-anywhere"]
+
+
+def test_on_a_host_without_dpkg_every_package_is_missing(run, tmp_path):
+    answer = run("howdah_host_info", env={"PATH": str(tmp_path)}, packages=["dpkg", "cron"])
+    assert answer["missing_packages"] == ["dpkg", "cron"]
 
 
 @pytest.mark.parametrize("wanted", [{"engine": True}, {"containers": ["a"]}, {"images": ["a"]}])
@@ -66,6 +95,7 @@ ONE_CONTAINER = """
 case "$1 $2 $3" in
 "version "*) echo 26.1.5 ;;
 "container inspect ours") echo '[{"Id": "c1", "Image": "sha256:1", "Config": {"Labels": null},
+  "NetworkSettings": {"Ports": PORTS},
   "State": {"Running": RUNNING, "StartedAt": "2026-01-01T00:00:00Z", "Health": {"Status": "healthy"}}}]' ;;
 "image inspect there") echo '[{"Id": "sha256:1"}]' ;;
 *) echo "No such object" >&2; exit 1 ;;
@@ -73,8 +103,15 @@ esac
 """
 
 
+def ours(running="true", published=()):
+    """Return what docker answers when there is one container, with the host ports it is published on."""
+    places = [{"HostIp": address, "HostPort": str(port)} for address, port in published]
+    ports = {"5432/tcp": places or None, "8008/tcp": None}
+    return ONE_CONTAINER.replace("RUNNING", running).replace("PORTS", json.dumps(ports))
+
+
 def test_containers_and_images_that_exist_are_described_and_others_left_out(run, tmp_path):
-    env = docker(tmp_path, ONE_CONTAINER.replace("RUNNING", "true"))
+    env = docker(tmp_path, ours(published=[("127.0.0.1", 15432)]))
     answer = run("howdah_host_info", env=env, containers=["ours", "absent"], images=["there", "absent"])
     assert answer["engine"] == {"answers": True, "version": "26.1.5", "why": ""}
     assert answer["images"] == {"there": "sha256:1"}
@@ -86,17 +123,38 @@ def test_containers_and_images_that_exist_are_described_and_others_left_out(run,
             "health": "healthy",
             "started_at": "2026-01-01T00:00:00Z",
             "labels": {},
+            "published": {"5432/tcp": [{"address": "127.0.0.1", "port": 15432}]},
         }
     }
 
 
 @pytest.mark.parametrize(
-    ("running", "holder", "reported"), [("true", "ours", 0), ("false", "ours", 1), ("true", "", 1)]
+    ("address", "offset", "holder", "reported"),
+    [
+        ("127.0.0.1", 0, "ours", 0),
+        ("127.0.0.1", 0, "", 1),
+        # It runs, but elsewhere: somebody else has the port that it would move to.
+        ("127.0.0.1", 1, "ours", 1),
+        ("127.0.0.2", 0, "ours", 1),
+    ],
 )
-def test_a_port_that_our_running_container_holds_is_not_taken(run, tmp_path, taken, running, holder, reported):
-    env = docker(tmp_path, ONE_CONTAINER.replace("RUNNING", running))
+def test_a_port_is_ours_only_where_our_container_is_published(run, tmp_path, taken, address, offset, holder, reported):
+    env = docker(tmp_path, ours(published=[(address, taken + offset)]))
     answer = run("howdah_host_info", env=env, ports=[{"port": taken, "container": holder}])
     assert answer["ports_in_use"] == [taken] * reported
+
+
+def test_a_stopped_container_holds_no_port(run, tmp_path, taken):
+    env = docker(tmp_path, ours("false"))
+    assert run("howdah_host_info", env=env, ports=[{"port": taken, "container": "ours"}])["ports_in_use"] == [taken]
+
+
+def test_folders_are_listed(run, tmp_path):
+    (tmp_path / "b").touch()
+    (tmp_path / "a").mkdir()
+    absent = str(tmp_path / "absent")
+    answer = run("howdah_host_info", folders=[str(tmp_path), absent])
+    assert answer["listing"] == {str(tmp_path): ["a", "b"], absent: []}
 
 
 def test_paths_are_looked_for_with_the_space_they_would_have(run, tmp_path):
