@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INVENTORY ?= inventories/local
 INSTANCE ?= local
 ROWS ?= small
+CRON := /etc/cron.d
 PLAYBOOK := $(BIN)/ansible-playbook -i $(INVENTORY)
 # Kept out of the checkout's way: what Ansible unpacks for itself.
 export ANSIBLE_HOME := $(CURDIR)/.ansible
@@ -53,5 +54,11 @@ lint: $(VENV)/complete ## Check style and types
 	$(BIN)/yamllint --strict .
 	$(BIN)/ansible-lint --offline --profile production
 
-clean: ## Remove the virtual environment and caches
+# Cron of an environment in checkout mode takes its backups with this virtual environment.
+clean: ## Remove the virtual environment and caches; refused while an environment uses them
+	@if users=$$(grep -lsF '$(CURDIR)/$(BIN)/' $(CRON)/howdah-*); then \
+	  echo "make clean:" $$users "takes backups with $(CURDIR)/$(VENV); nothing was removed." >&2; \
+	  echo "  next: remove that environment first (make down), or leave its virtual environment where it is." >&2; \
+	  exit 1; \
+	fi
 	rm -rf $(VENV) .ansible .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
