@@ -93,18 +93,23 @@ def restart_only_settings(connection: psycopg.Connection[Any]) -> set[str]:
 
 def prove(connection: psycopg.Connection[Any]) -> Proof:
     """Ask the server what it made of the files as they are now."""
+    refused = connection.execute(
+        "SELECT 'pg_hba.conf', line_number, NULL, error FROM pg_catalog.pg_hba_file_rules WHERE error IS NOT NULL"
+        " UNION ALL SELECT 'pg_ident.conf', line_number, NULL, error FROM pg_catalog.pg_ident_file_mappings"
+        " WHERE error IS NOT NULL"
+        " UNION ALL SELECT sourcefile, sourceline, name, error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL"
+    ).fetchall()
+    # After that question, not before: this session learns from it which of the files' values are good but wait.
+    rows = connection.execute("SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1").fetchall()
+    pending = tuple(str(row[0]) for row in rows)
+    # pg_file_settings calls both the same, and one that is gone from the file has its name in the text alone.
+    waiting = {f'parameter "{name}" cannot be changed without restarting the server' for name in pending}
     errors = [
-        f"{row[0]} line {row[1]}: {row[2]}"
-        for row in connection.execute(
-            "SELECT 'pg_hba.conf', line_number, error FROM pg_catalog.pg_hba_file_rules WHERE error IS NOT"
-            " NULL UNION ALL SELECT 'pg_ident.conf', line_number, error FROM"
-            " pg_catalog.pg_ident_file_mappings WHERE error IS NOT NULL UNION ALL SELECT sourcefile,"
-            " sourceline, name || ': ' || error FROM pg_catalog.pg_file_settings WHERE error IS NOT NULL AND"
-            " error <> 'setting could not be applied'"
-        ).fetchall()
+        f"{file} line {line}: {f'{name}: ' if name else ''}{error}"
+        for file, line, name, error in refused
+        if name not in pending and error not in waiting
     ]
-    pending = connection.execute("SELECT name FROM pg_catalog.pg_settings WHERE pending_restart ORDER BY 1").fetchall()
-    return Proof(tuple(errors), tuple(str(row[0]) for row in pending))
+    return Proof(tuple(errors), pending)
 
 
 def reload(connection: psycopg.Connection[Any], *, seconds: float = 15.0) -> Proof:
