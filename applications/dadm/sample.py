@@ -266,8 +266,7 @@ def _fill(db: sqlite3.Connection, table: str, chosen: Plan) -> None:
     columns = [row[1] for row in db.execute("SELECT * FROM pragma_table_info(?)", (table,))]
     columns = [column for column in columns if column != "seq"]
     values = ", ".join("CAST(? AS TEXT)" if (table, column) in TEXT_FROM_BYTES else "?" for column in columns)
-    # The names are those of SCHEMAS above.
-    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608
+    insert = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 - the names are SCHEMAS' own
     db.executemany(insert, _rows(table, columns, chosen))
     if table == "data_lineage":
         # The newest events were deleted again: AUTOINCREMENT remembers numbers that no row has any more.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import ssl
+import struct
 import subprocess
 from pathlib import Path
 
@@ -54,3 +57,15 @@ def files(*folders: Path) -> dict[str, tuple[int, int, bytes]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def shown_certificate(address: str, port: int) -> str:
+    """Return the certificate that a server or a pooler shows its clients, in PEM."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((address, port), timeout=10) as plain:
+        # PostgreSQL's request of a TLS connection, which starts in plain text: length and code.
+        plain.sendall(struct.pack("!ii", 8, 80877103))
+        assert plain.recv(1) == b"S"
+        with context.wrap_socket(plain) as encrypted:
+            return ssl.DER_cert_to_PEM_cert(encrypted.getpeercert(binary_form=True) or b"")

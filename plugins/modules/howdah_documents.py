@@ -50,7 +50,7 @@ options:
         description: A file on the host whose content it has, instead of C(content).
         type: path
       keep_previous:
-        description: Keep the old file as C(PATH.previous) until M(howdah_server_settings) settles which one holds.
+        description: Keep the old file as C(PATH.previous) until who reads it has taken the new one or refused it.
         type: bool
         default: false
       owner:
@@ -105,6 +105,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
+    from howdah.previous import previous_of
     from howdah.secrets import write_private
 
     HOWDAH_MISSING = ""
@@ -183,7 +184,7 @@ def settle_document(
     before = old_content(path)
     new = before != text
     if new and not module.check_mode:
-        previous = path.with_name(f"{path.name}.previous")
+        previous = previous_of(path)
         # A previous file that still stands is the one in force: the run that wrote a newer one never got to prove it.
         if item["keep_previous"] and before is not None and not previous.exists():
             previous.hardlink_to(path)

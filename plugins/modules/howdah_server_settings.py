@@ -76,6 +76,7 @@ try:
     import psycopg
 
     from howdah.errors import HowdahError
+    from howdah.previous import on_trial
     from howdah.server_config import classify, parse_settings, prove, reload, restart_only_settings
 
     HOWDAH_MISSING = ""
@@ -85,17 +86,8 @@ except ImportError:
 
 def load(connection: Any, files: list[str]) -> Any:
     """Have the server read its files; put the previous ones back when it refuses them."""
-    pairs = [(Path(file), Path(f"{file}.previous")) for file in files]
-    try:
-        proof = reload(connection)
-    except HowdahError:
-        for new, previous in pairs:
-            if previous.exists():
-                previous.replace(new)
-        raise
-    for _, previous in pairs:
-        previous.unlink(missing_ok=True)
-    return proof
+    with on_trial(map(Path, files)):
+        return reload(connection)
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,11 +141,47 @@ class Output:
         return lines[-1] if lines else "no output"
 
 
+@dataclass(frozen=True)
+class Running:
+    """A container that runs.
+
+    :param started_at: when it started, in ISO 8601, as the engine says it.
+    :param published: per port of the container, such as ``5432/tcp``, address and port of the host.
+    """
+
+    started_at: str
+    published: dict[str, tuple[str, int]]
+
+
+def describe(container: str) -> Running:
+    """Ask the engine about a running container.
+
+    :raises HowdahError: the engine does not answer, or the container does not run.
+    """
+    with _running(container) as found:
+        places = found.attrs["NetworkSettings"]["Ports"] or {}
+        return Running(
+            found.attrs["State"]["StartedAt"],
+            {
+                inside: (outside[0]["HostIp"], int(outside[0]["HostPort"]))
+                for inside, outside in places.items()
+                if outside
+            },
+        )
+
+
 def run_in(container: str, command: Sequence[str]) -> Output:
     """Run a command in a running container, as the container's own user.
 
     :raises HowdahError: the engine does not answer, or the container does not run.
     """
+    with _running(container) as found:
+        code, (out, err) = found.exec_run(list(command), demux=True)
+    return Output(int(code), _text(out), _text(err))
+
+
+@contextmanager
+def _running(container: str) -> Iterator[Any]:
     client: Any = None
     try:
         client = docker.from_env(timeout=24 * 3600)
@@ -153,7 +190,7 @@ def run_in(container: str, command: Sequence[str]) -> Output:
             raise HowdahError(
                 f"The container {container} is {found.status}, not running.", f"Try: docker start {container}"
             )
-        code, (out, err) = found.exec_run(list(command), demux=True)
+        yield found
     except NotFound as error:
         raise HowdahError(
             f"There is no container {container}.", "Provision the instance with playbooks/site.yml."
@@ -165,7 +202,6 @@ def run_in(container: str, command: Sequence[str]) -> Output:
     finally:
         if client is not None:
             client.close()
-    return Output(int(code), _text(out), _text(err))
 
 
 def _text(raw: bytes | None) -> str:

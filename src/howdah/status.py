@@ -5,8 +5,6 @@ A part that does not answer is a finding on the page, never the end of it.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -16,9 +14,9 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 
-from howdah import backup
+from howdah import backup, pooler
 from howdah.errors import HowdahError
-from howdah.instance import Instance, run_in
+from howdah.instance import Instance
 
 # A backup a day is the schedule; an hour's grace for one that is under way.
 BACKUP_MAX_AGE = timedelta(hours=25)
@@ -208,13 +206,6 @@ def _archive(instance: Instance) -> ArchiveStatus:
 
 
 def _pools(instance: Instance) -> tuple[PoolStatus, ...]:
-    console = ["psql", "--no-psqlrc", "--csv", "--host=/tmp", "--port=6432", "--username=pgbouncer"]
-    answer = run_in(instance.pooler.container, [*console, "--dbname=pgbouncer", "--command=SHOW POOLS"])
-    if answer.code != 0:
-        raise HowdahError(
-            f"The pooler does not answer: {answer.last_line}.",
-            f"See docker logs {instance.pooler.container}.",
-        )
     return tuple(
         PoolStatus(
             database=row["database"],
@@ -223,7 +214,7 @@ def _pools(instance: Instance) -> tuple[PoolStatus, ...]:
             waiting=int(row["cl_waiting"]),
             servers=int(row["sv_active"]) + int(row["sv_idle"]) + int(row["sv_used"]),
         )
-        for row in csv.DictReader(io.StringIO(answer.out))
+        for row in pooler.console(instance.pooler.container, "SHOW POOLS")[0]
         if row["database"] != "pgbouncer"
     )
 

@@ -50,6 +50,7 @@ REFUSALS = {
         "howdah_applications names 'dadmm', but",
     ),
     "an over-commitment": (["-e", "howdah_max_client_conn=20"], "but the pooler accepts 20"),
+    "an address of another host": (["-e", "howdah_bind_address=192.0.2.1"], "192.0.2.1 is no address of this host."),
     "a wildcard address": (["-e", "howdah_bind_address=0.0.0.0"], "would publish the server to every network"),
     "too little disk": (
         ["-e", "howdah_environment=nowhere", "-e", "postgres_server_minimum_disk_mb=99999999",

@@ -19,8 +19,8 @@ SERVER_PORT = 25432
 CONTAINERS = [f"{NAME}-postgres", f"{NAME}-pgbouncer"]
 
 
-def run(*command: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, text=True, capture_output=True, timeout=120, **options)  # type: ignore[call-overload]
+def run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, text=True, capture_output=True, timeout=120, env=env)
 
 
 def inspect(container: str) -> dict[str, object]:
