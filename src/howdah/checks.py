@@ -10,9 +10,6 @@ from howdah.plan import ColumnPlan
 from howdah.staging import LOCATOR, SHARED, Stage
 from howdah.vector.encode import Reject
 
-DEPENDS_ON_TARGET = frozenset({"orphan", "conflict", "unique_conflict"})
-"""Reasons that may go away without a change of the source."""
-
 
 def within(connection: Connection, stage: Stage) -> int:
     """Set aside staged rows that clash with each other, break a CHECK or compute otherwise; return how many."""

@@ -76,7 +76,9 @@ def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -
     """Plan against the schema that the application's Alembic head gives."""
     if target.application is None or target.folder is None:
         raise ConfigurationError("An application folder is needed to plan by one.")
-    schema = create.preview(dsn, target.folder, target.schema)
+    from howdah import revisions
+
+    schema = revisions.preview(dsn, target.folder, target.schema)
     plans: list[TablePlan] = []
     skipped: list[SkippedTable] = []
     findings: list[Finding] = []

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
 import yaml
-from docker.errors import DockerException, NotFound
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howdah.errors import ConfigurationError, HowdahError
@@ -182,6 +180,9 @@ def run_in(container: str, command: Sequence[str]) -> Output:
 
 @contextmanager
 def _running(container: str) -> Iterator[Any]:
+    import docker
+    from docker.errors import DockerException, NotFound
+
     client: Any = None
     try:
         client = docker.from_env(timeout=24 * 3600)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-import sqlalchemy
 from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 
@@ -96,7 +95,7 @@ def connect(dsn: str) -> Iterator[Connection]:
 
     :raises TargetRefused: when the server does not answer or does not let us in.
     """
-    connection = _open(dsn)
+    connection = open_(dsn)
     try:
         yield connection
     finally:
@@ -116,7 +115,11 @@ def conninfo_of(dsn: str) -> str:
     return conninfo.make_conninfo(**_parameters(dsn))
 
 
-def _open(dsn: str) -> Connection:
+def open_(dsn: str) -> Connection:
+    """Open a connection like :func:`connect`, to be closed by the caller.
+
+    :raises TargetRefused: when the server does not answer or does not let us in.
+    """
     parameters = _parameters(dsn)
     try:
         connection = psycopg.connect(**parameters, autocommit=True)
@@ -131,38 +134,6 @@ def _open(dsn: str) -> Connection:
         [part for setting in SESSION.items() for part in setting],
     )
     return connection
-
-
-@contextmanager
-def sqlalchemy_connection(dsn: str, schema: str) -> Iterator[sqlalchemy.Connection]:
-    """Open a connection for Alembic, in one transaction that the caller commits or rolls back.
-
-    Unqualified names in revisions resolve in ``schema`` first and in ``public`` after it, where extensions
-    live.
-    """
-    engine = sqlalchemy.create_engine(
-        "postgresql+psycopg://", creator=lambda: _for_alembic(dsn, schema), poolclass=sqlalchemy.pool.NullPool
-    )
-    try:
-        with engine.connect() as connection:
-            yield connection
-    finally:
-        engine.dispose()
-
-
-def _for_alembic(dsn: str, schema: str) -> Connection:
-    connection = _open(dsn)
-    path = f"{quoted(schema)}, public"
-    connection.execute("SELECT set_config('search_path', %s, false)", [path])
-    connection.autocommit = False
-    return connection
-
-
-def raw(connection: sqlalchemy.Connection) -> Connection:
-    """Return the driver's connection under a SQLAlchemy one (the same transaction)."""
-    driver = connection.connection.dbapi_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - narrows the type; made by _for_alembic
-    return driver
 
 
 def execute(

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from howdah import application as applications
 from howdah import (
-    checks,
     choices,
     create,
     definition,
@@ -32,17 +32,18 @@ from howdah.context import Budget, Context, Loaded, Merged
 from howdah.ddl import Derived
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.findings import Finding, errors
-from howdah.forecast import try_casts
 from howdah.inspection import Target
 from howdah.ledger import Ledger, Load
-from howdah.load import load_group, settle
 from howdah.plan import Inspected, Plan, TablePlan
 from howdah.progress import Event, Progress, silent
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
 from howdah.risk import Forecast
-from howdah.vector.stream import content_digest
-from howdah.verify import Outcome, verify_table
 from howdah.workspace import workspace
+
+# Alembic and Arrow load only where a schema or rows need them: see the functions that import howdah.revisions, load,
+# verify, forecast and vector.
+if TYPE_CHECKING:
+    from howdah.verify import Outcome
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,10 @@ def _inspect(session: _Session, sample: int | None = None) -> tuple[Inspected, .
 
 def _forecasts(session: _Session, made: Plan, pending: tuple[tuple[str, str], ...]) -> tuple[Forecast, ...]:
     """Try the casts on the rows of the tables that would move."""
+    if not pending:
+        return ()
+    from howdah.forecast import try_casts
+
     found = []
     with session.clock.stage("forecast"):
         for item in made.tables:
@@ -293,11 +298,14 @@ def _must_load(session: _Session, plan: TablePlan, waiting: dict[tuple[str, str]
     entry = _entry(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
         return True
-    if waiting.get(plan.identity, frozenset()) & checks.DEPENDS_ON_TARGET:
+    if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
         return True
     path, digest = session.paths[plan.source]
-    if entry.snapshot_sha256 != digest and content_digest(path, plan) != entry.content_digest:
-        return True
+    if entry.snapshot_sha256 != digest:
+        from howdah.vector.stream import content_digest
+
+        if content_digest(path, plan) != entry.content_digest:
+            return True
     return _rows_gone(session, entry)
 
 
@@ -386,7 +394,9 @@ def _create(session: _Session, made: Plan, derived: Derived | None, run_id: UUID
     """Make the schema; return what was made."""
     connection, target = session.connection, session.target
     if target.folder is not None:
-        return tuple(f"revision {r}" for r in create.upgrade(session.request.dsn, target.folder, target.schema))
+        from howdah import revisions
+
+        return tuple(f"revision {r}" for r in revisions.upgrade(session.request.dsn, target.folder, target.schema))
     if derived is None:
         return ()
     ledger.record_refusals(connection, session.known, run_id, target.schema, derived.refused)
@@ -410,6 +420,8 @@ def _load(
     session: _Session, made: Plan, due: set[tuple[str, str]], context: Context
 ) -> tuple[dict[tuple[str, str], Loaded], tuple[Finding, ...]]:
     """Load what is due, parents before children; then delete what had to wait, children before parents."""
+    from howdah.load import load_group, settle
+
     loaded: dict[tuple[str, str], Loaded] = {}
     unsettled: dict[str, TablePlan] = {}
     for level in _levels(made.groups):
@@ -484,6 +496,8 @@ def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TableP
 def _in_parallel(
     session: _Session, batch: list[tuple[TablePlan, ...]], context: Context, unsettled: tuple[TablePlan, ...]
 ) -> Iterator[tuple[Loaded, ...]]:
+    from howdah.load import load_group
+
     if session.request.jobs == 1 or len(batch) == 1:
         for group in batch:
             yield load_group(session.connection, group, context, unsettled)
@@ -498,6 +512,8 @@ def _in_parallel(
 
 
 def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ...]:
+    from howdah.verify import verify_table
+
     outcomes = []
     session.progress(Event("verify", total=sum(item.rows for item in plans)))
     with session.clock.stage("verify"):

@@ -16,6 +16,9 @@ from howdah.errors import ConfigurationError
 from howdah.pg import Connection
 from howdah.report import QuarantineGroup
 
+DEPENDS_ON_TARGET = frozenset({"orphan", "conflict", "unique_conflict"})
+"""Reasons that may go away without a change of the source."""
+
 
 @dataclass(frozen=True)
 class Selection:

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import jinja2
-
 from howdah import __version__, files
 from howdah.findings import Finding
 
@@ -247,6 +245,8 @@ def render_html(report: Report) -> str:
 
 def page(template: str, **values: Any) -> str:
     """Return a page that is made from one of the documents' templates."""
+    import jinja2
+
     loader = jinja2.FileSystemLoader(templates_folder())
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True

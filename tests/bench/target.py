@@ -12,7 +12,7 @@ import docker
 import psycopg
 from psycopg import conninfo, sql
 
-from howdah import create
+from howdah import revisions
 from tests.servers import container
 
 # The same for all. Nothing here is about durability: what is measured is work, not how fast a disk settles.
@@ -97,7 +97,7 @@ class Server:
             try:
                 database = Database(conninfo.make_conninfo(self.dsn, dbname=name))
                 if application is not None:
-                    create.upgrade(database.dsn, application, "public")
+                    revisions.upgrade(database.dsn, application, "public")
                 # Nobody pays for what an earlier contestant left to be written.
                 admin.execute("CHECKPOINT")
                 yield database

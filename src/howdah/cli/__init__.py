@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from typing import NoReturn
 
 import click
 
 from howdah import __version__
-from howdah.cli.backup import backup
-from howdah.cli.discover import discover
-from howdah.cli.export import export
-from howdah.cli.migrate import migrate
-from howdah.cli.plan import plan
-from howdah.cli.quarantine import group as quarantine
-from howdah.cli.status import status
-from howdah.cli.verify import verify
 from howdah.errors import HowdahError
 from howdah.stopping import stoppable
+
+VERBS = {
+    "discover": "List SQLite files, found by their header and not by their name.",
+    "plan": "Show what migrate would do; nothing is changed anywhere.",
+    "migrate": "Move every row into PostgreSQL and verify it; safe to run again at any time.",
+    "verify": "Compare the sources as they are now with the target, row by row; no row is written.",
+    "quarantine": "Look at the rows that did not fit, take them out as a file, or try them again.",
+    "export": "Write a schema of PostgreSQL into a new SQLite file and compare every value; PostgreSQL is only read.",
+    "backup": "Back an instance up.",
+    "status": "Show server, pools, backups and migrations at a glance.",
+}
+"""Verb → what the list of all verbs says about it; its module loads when it is asked for."""
 
 
 class _Verbs(click.Group):
     """A group that turns failures into one sentence, the next step, and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(import_module(f"howdah.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - narrows the type; a test loads every verb
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, VERBS[verb]) for verb in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -56,7 +75,3 @@ def fail(error: HowdahError) -> NoReturn:
 @click.option("--debug", is_flag=True, default=lambda: bool(os.environ.get("HOWDAH_DEBUG")), help="Show tracebacks.")
 def main(debug: bool) -> None:
     """Move SQLite databases into PostgreSQL, every row accounted for and verified."""
-
-
-for verb in (discover, plan, migrate, verify, quarantine, export, backup, status):
-    main.add_command(verb)

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from howdah import quarantine
+from howdah import quarantine as engine
 from howdah.cli import progress, show
 from howdah.cli.options import (
     PATH,
@@ -33,8 +33,8 @@ _LISTED = 20
 _WIDEST = 40
 
 
-@click.group("quarantine")
-def group() -> None:
+@click.group()
+def quarantine() -> None:
     """Look at the rows that did not fit, take them out as a file, or try them again."""
 
 
@@ -51,7 +51,7 @@ def _selection_options(command: Any) -> Any:
     return command
 
 
-@group.command("list")
+@quarantine.command("list")
 @_selection_options
 @click.option(
     "--limit",
@@ -66,10 +66,10 @@ def list_(
 ) -> None:
     """Show which rows wait and why: first counted, then row by row."""
     selection = Selection(application, table)
-    with quarantine.opened(dsn(to), selection) as connection:
-        groups = quarantine.groups(connection, selection)
+    with engine.opened(dsn(to), selection) as connection:
+        groups = engine.groups(connection, selection)
         shown = limit if limit is not None or as_json else _LISTED
-        rows = list(quarantine.rows(connection, selection, shown))
+        rows = list(engine.rows(connection, selection, shown))
         database = connection.info.dbname
     if as_json:
         show.print_json({"groups": [asdict(item) for item in groups], "rows": [row.to_dict() for row in rows]})
@@ -117,7 +117,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
 
 
-@group.command()
+@quarantine.command()
 @click.argument("file", type=PATH)
 @_selection_options
 def export(file: Path, to: str | None, application: str | None, table: str | None) -> None:
@@ -126,12 +126,12 @@ def export(file: Path, to: str | None, application: str | None, table: str | Non
     The file appears when all of it is written, readable by its owner only.
     """
     selection = Selection(application, table)
-    with quarantine.opened(dsn(to), selection) as connection:
-        count = quarantine.export(connection, selection, file)
+    with engine.opened(dsn(to), selection) as connection:
+        count = engine.export(connection, selection, file)
     click.echo(f"{show.plural(count, 'row', 'rows')} in quarantine written to {file}")
 
 
-@group.command("retry")
+@quarantine.command("retry")
 @request_options
 @derived_options
 @click.option(
