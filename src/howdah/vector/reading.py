@@ -26,7 +26,7 @@ from howdah.errors import SourceError
 
 UNIT_ROWS = 16_384
 """Most rows of a unit."""
-UNIT_BYTES = 8 << 20
+UNIT_BYTES = 4 << 20
 """A unit is not filled further once it holds more than this."""
 
 # Longer values would make a batch of many rows too large for memory.
