@@ -64,7 +64,11 @@ def _load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
     if not _empty(connection, plan):
         raise NotDirectError
-    taken = rebuild.take_down(connection, target) if plan.rows >= _MANY else ()
+    taken: tuple[rebuild.Taken, ...] = ()
+    if plan.rows >= _MANY:
+        # A file of its own is filled from front to back; a table that others refer to cannot have one.
+        attempt(connection, f"TRUNCATE {target}")
+        taken = rebuild.take_down(connection, target)
     columns = ", ".join(quoted(column.target) for column in plan.columns)
     path, _ = context.snapshots[plan.source]
     with _unchecked_references(connection, plan):

@@ -148,7 +148,7 @@ def attempt(connection: Connection, statement: str) -> bool:
     try:
         with connection.transaction():
             execute(connection, statement)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, psycopg.NotSupportedError):
         return False
     return True
 

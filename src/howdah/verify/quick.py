@@ -222,19 +222,22 @@ class _Comparison:
             mine, theirs = (
                 pc.binary_join_element_wise(*(pair[side] for pair in pairs), pa.scalar(b"\x1f")) for side in (0, 1)
             )
-        found = pc.index_in(mine, value_set=theirs).to_numpy(zero_copy_only=False)
-        known = np.flatnonzero(~np.isnan(found))
-        _, first = np.unique(found[known], return_index=True)
-        ours = known[np.sort(first)]
-        others = found[ours].astype(np.intp)
-        pair = (
-            _Pool([c.take(pa.array(ours)) for c in self.mine.columns]),
-            _Pool([c.take(pa.array(others)) for c in self.theirs.columns]),
-        )
+        found = pc.fill_null(pc.index_in(mine, value_set=theirs), -1).to_numpy(zero_copy_only=False)
+        ours = np.flatnonzero(found >= 0)
+        others = found[ours]
+        if len(ours) and np.bincount(others).max() > 1:
+            _, first = np.unique(others, return_index=True)
+            ours, others = ours[first], others[first]
         if len(ours):
-            self._settle(*pair, len(ours))
-        self.mine.keep(np.setdiff1d(np.arange(len(self.mine)), ours))
-        self.theirs.keep(np.setdiff1d(np.arange(len(self.theirs)), others))
+            pair = [
+                _Pool([column.take(pa.array(rows)) for column in pool.columns])
+                for pool, rows in ((self.mine, ours), (self.theirs, others))
+            ]
+            self._settle(pair[0], pair[1], len(ours))
+        for pool, rows in ((self.mine, ours), (self.theirs, others)):
+            left = np.ones(len(pool), np.bool_)
+            left[rows] = False
+            pool.keep(np.flatnonzero(left))
 
     def _settle(self, mine: _Pool, theirs: _Pool, rows: int) -> None:
         """Compare the first rows of both sides column by column; hand over those that do not surely agree."""
