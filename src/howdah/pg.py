@@ -41,6 +41,9 @@ _COPY_TRAILER = b"\xff\xff"
 
 MINIMUM_VERSION = 150000
 
+# Rows that a stream takes from libpq at a time.
+_CHUNK = 1000
+
 # Output of values must not depend on the server's, the database's or the role's settings: digests and key
 # texts are compared between runs. `row_security = off` turns a silently filtered read into an error. The
 # check interval lets a killed client's backend go within a second, so that its lock does not outlive it.
@@ -199,16 +202,17 @@ def as_json(value: Any) -> Jsonb:
     return Jsonb(value)
 
 
-def copy_rows(connection: Connection, statement: str, types: Sequence[str]) -> Generator[tuple[Any, ...], None, None]:
-    """Yield the rows of ``COPY … TO STDOUT``, in text or in binary format, as Python values.
+def stream(connection: Connection, query: str, *, binary: bool) -> Generator[tuple[Any, ...], None, None]:
+    """Yield the rows of a query as they come, so that memory does not grow with their number.
 
     Close it when it is not read to its end: until then the connection takes no other statement.
 
-    :param types: PostgreSQL's name of each column's type.
+    :param binary: ask for values in binary format, else in text format.
     """
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        yield from copy.rows()
+    # Row by row is three times slower, but all that libpq before 17 can do.
+    size = _CHUNK if psycopg.capabilities.has_stream_chunked() else 1
+    with connection.cursor() as cursor:
+        yield from cursor.stream(query, binary=binary, size=size)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from howdah import export, pg
-from howdah.catalog.sqlite import open_snapshot
-from howdah.export import check
+from howdah.errors import VerificationFailed
+from howdah.export import check, query
 
 ROWS = """
 CREATE TABLE t (id int PRIMARY KEY, a text, b text, f float8, n numeric(8, 2), o boolean, raw bytea, at timestamptz);
@@ -31,7 +31,7 @@ def exported(database, tmp_path):
     def tampered(script, table="t"):
         with closing(sqlite3.connect(path)) as file:
             file.executescript(script)
-        with pg.connect(database.dsn) as connection, pg.snapshot(connection), open_snapshot(path) as file:
+        with pg.connect(database.dsn) as connection, pg.snapshot(connection), closing(sqlite3.connect(path)) as file:
             return check.compare(connection, file, tables[table])
 
     return tampered
@@ -90,3 +90,20 @@ def test_the_order_of_rows_means_nothing(exported):
     assert exported(
         "CREATE TEMP TABLE x AS SELECT * FROM t ORDER BY id DESC; DELETE FROM t; INSERT INTO t SELECT * FROM x"
     ).equal
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("_whole", lambda *given: [f"({given[1]} + 1)::int8"]),
+        ("_text", lambda *given: f"replace({given[1]}::text, '00:00:07', '00:00:08')"),
+        ("_number", lambda *given: [f"{given[1]}::float4::float8"]),
+    ],
+)
+def test_a_mistake_of_the_writer_leaves_no_file(database, tmp_path, monkeypatch, name, wrong):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(ROWS.replace("i / 8.0", "i / 7.0"))
+    monkeypatch.setattr(query, name, wrong)
+    with pytest.raises(VerificationFailed, match="not what PostgreSQL holds"):
+        export.export(export.Request(tmp_path / "back.db", database.dsn))
+    assert list(tmp_path.iterdir()) == []

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from howdah.catalog.sqlite import open_snapshot
 from howdah.clock import Clock
 from howdah.definition import Definition
 from howdah.discover import quoted
 from howdah.errors import HowdahError, VerificationFailed
-from howdah.export import catalog, check, write
+from howdah.export import catalog, check, query, write
 from howdah.export.plan import Draft
 from howdah.export.report import Written
 from howdah.export.values import Table
@@ -41,7 +41,7 @@ class Builder:
 
     connection: Connection
     path: Path
-    originals: write.Originals
+    originals: query.Originals
     estimates: dict[tuple[str, str], int]
     clock: Clock
     tell: Progress
@@ -90,7 +90,7 @@ class Builder:
     def _verified(self, file: sqlite3.Connection, draft: Draft, written: Written) -> tuple[Draft, Written]:
         """Read a table back; write it again in the shape of PostgreSQL where its original one changed values."""
         started = time.monotonic()
-        with open_snapshot(self.path) as again:
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as again:
             outcome = check.compare(self.connection, again, written.table, self._step("verify", written.table))
         if outcome.equal:
             return draft, replace(written, seconds=written.seconds + time.monotonic() - started)

@@ -31,7 +31,7 @@ def test_the_verifier_shares_no_cast_with_the_loader(path):
     assert not [name for name in imports(path) if name.startswith(forbidden)]
 
 
-@pytest.mark.parametrize("name", ["check", "canonical"])
+@pytest.mark.parametrize("name", ["check", "expect"])
 def test_the_comparison_of_an_export_shares_nothing_with_its_writer(name):
     forbidden = ("howdah.casts", "howdah.reverse", "howdah.export.write", "howdah.export.build", "howdah.verify")
     assert not [found for found in imports(ROOT / "export" / f"{name}.py") if found.startswith(forbidden)]
