@@ -14,7 +14,7 @@ from howdah.findings import Finding
 from howdah.moments import choose_clock, left_as_they_are
 from howdah.plan import ColumnPlan, Inspected, SkippedTable, TablePlan
 from howdah.profile import ColumnProfile
-from howdah.reverse import Stored
+from howdah.reverse import Stored, unknown
 
 
 def table_plan(
@@ -61,7 +61,7 @@ def table_plan(
             continue
         planned = _column(column.name, found, rule, application, profile.column(column.name), note)
         if planned is not None:
-            stored = _stored(column, table.strict, profile.column(column.name))
+            stored = _stored(column, table.strict, profile.column(column.name), sampled=profile.sampled is not None)
             columns.append(replace(planned, stored=stored, computed=found.generated))
         if planned is not None and names is not None:
             left_as_they_are(column, found, profile.column(column.name), note)
@@ -84,11 +84,14 @@ def table_plan(
     )
 
 
-def _stored(column: SourceColumn, strict: bool, profile: ColumnProfile) -> Stored:
-    counts = {"integer": profile.integers, "real": profile.reals, "text": profile.texts, "blob": profile.blobs}
+def _stored(column: SourceColumn, strict: bool, profile: ColumnProfile, *, sampled: bool) -> Stored:
+    kind = affinity(column.declared, strict)
+    if sampled:
+        # Nobody knows what the other rows hold.
+        return unknown(kind)
     return Stored(
-        affinity=affinity(column.declared, strict),
-        classes=frozenset(storage for storage, count in counts.items() if count),
+        affinity=kind,
+        classes=frozenset(profile.classes) - {"null"},
         nulls=bool(profile.nulls),
         smallest=profile.smallest,
         # Of the spellings of a type, the profile knows that of days.

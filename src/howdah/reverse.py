@@ -52,6 +52,12 @@ class Stored:
     canonical: bool = False
 
 
+def unknown(affinity: Affinity) -> Stored:
+    """Return what is certain of a column whose values were not all looked at."""
+    classes = {"text", "blob"} if affinity == "TEXT" else {"integer", "real", "text", "blob"}
+    return Stored(affinity, frozenset(classes), nulls=True, smallest=_LEAST)
+
+
 @dataclass(frozen=True)
 class Way:
     """How a column is written back.

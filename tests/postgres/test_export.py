@@ -431,3 +431,34 @@ def test_a_reader_without_rights_on_the_ledger_gets_postgresqls_shape(database, 
         database.query("DROP OWNED BY howdah_poor")
         database.query("DROP ROLE howdah_poor")
     assert [item.table.shape for item in report.tables] == ["derived"]
+
+
+VIRTUAL = """
+CREATE TABLE doc (id INTEGER PRIMARY KEY, body TEXT);
+CREATE VIRTUAL TABLE own USING fts5(title, body);
+CREATE VIRTUAL TABLE outside USING fts5(body, content='doc', content_rowid='id');
+CREATE VIRTUAL TABLE place USING rtree(id, x0, x1);
+CREATE TRIGGER follow AFTER INSERT ON doc BEGIN INSERT INTO outside (rowid, body) VALUES (new.id, new.body); END;
+INSERT INTO own (rowid, title, body) VALUES (3, 'elephants', 'ride'), (8, 'seats', 'on elephants');
+INSERT INTO doc VALUES (1, 'a howdah'), (2, 'a saddle');
+INSERT INTO place VALUES (1, 0.1, 2.5), (2, -1, 7);
+"""
+
+
+def test_full_text_and_r_tree_tables_come_back_and_can_be_searched(database, make_source, back, tmp_path):
+    source = make_source(VIRTUAL)
+    assert migrate(Request((source,), database.dsn)).verdict == "verified"
+    report = back()
+    path = tmp_path / "back.db"
+    for query in (
+        "SELECT group_concat(rowid) FROM own WHERE own MATCH 'elephants'",
+        "SELECT group_concat(rowid) FROM outside WHERE outside MATCH 'howdah'",
+        "SELECT group_concat(id || x0 || x1) FROM place WHERE x0 < 0",
+    ):
+        assert value(path, query) == value(source, query)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO doc VALUES (5, 'another howdah')")
+        found = connection.execute("SELECT group_concat(rowid) FROM outside WHERE outside MATCH 'howdah'").fetchone()
+    assert found == ("1,5",)
+    assert "virtual_table_empty" not in codes(report)
+    assert schema(path) == schema(source)

@@ -171,3 +171,10 @@ def test_days_that_are_all_spelled_alike_come_back():
     kind = TargetType("date", "date")
     assert way("moment", kind, {}, Stored("NUMERIC", frozenset({"text"}), canonical=True)).lossless
     assert not way("moment", kind, {}, Stored("NUMERIC", frozenset({"text"}))).lossless
+
+
+def test_a_sample_promises_only_what_the_affinity_promises():
+    assert way("text", typemap.TEXT, {}, reverse.unknown("TEXT")).lossless
+    assert way("bytea", typemap.BYTEA, {}, reverse.unknown("BLOB")).lossless
+    for kind, declared in ((typemap.BIGINT, "INTEGER"), (typemap.TEXT, "BLOB"), (typemap.BOOLEAN, "NUMERIC")):
+        assert not way(casts.default_name(kind), kind, {}, reverse.unknown(declared)).lossless
