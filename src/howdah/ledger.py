@@ -15,7 +15,7 @@ from howdah import __version__, pg
 from howdah.errors import LockHeld, TargetRefused
 from howdah.pg import Connection
 
-VERSION = 3
+VERSION = 4
 RELATIONS = ("table", "index", "view")
 CHOICE = "choice"
 """Kind of what a person chose for a derived schema."""
@@ -39,9 +39,10 @@ COMMENT ON TABLE howdah.object IS 'What howdah itself created, without an applic
 CREATE TABLE howdah.source (
   application text NOT NULL, source text NOT NULL, path text NOT NULL, size bigint NOT NULL,
   sha256 text NOT NULL, profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run,
-  definition json NOT NULL, PRIMARY KEY (application, source)
+  definition json NOT NULL, stamp json, catalog json, PRIMARY KEY (application, source)
 );
 COMMENT ON COLUMN howdah.source.definition IS 'Its schema and casts, by which it can be exported again';
+COMMENT ON COLUMN howdah.source.stamp IS 'Sizes and times of its files: while they stay, it is not read again';
 CREATE TABLE howdah.load (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, target_schema text NOT NULL,
   target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_sha256 text NOT NULL,
@@ -104,12 +105,16 @@ class Load:
 class KnownSource:
     """A source as it was at its last load.
 
+    :ivar size: bytes of its snapshot.
     :ivar described: its schema and casts are kept too.
+    :ivar stamp: what :mod:`howdah.trust` tells by whether it changed; ``None``: it must be looked at.
     """
 
+    size: int
     sha256: str
     profile: dict[str, Any]
     described: bool
+    stamp: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -208,10 +213,11 @@ def read(connection: Connection, application: str) -> Ledger:
         )
     }
     sources = {
-        name: KnownSource(digest, profile, described)
-        for name, digest, profile, described in pg.execute(
+        name: KnownSource(*rest)
+        for name, *rest in pg.execute(
             connection,
-            """SELECT source, sha256, profile, definition IS NOT NULL
+            """SELECT source, size, sha256, profile, definition IS NOT NULL,
+                      CASE WHEN catalog IS NOT NULL THEN stamp END
                FROM howdah.source WHERE application = %s""",
             [application],
         )
@@ -290,16 +296,38 @@ def record_source(
     digest: str,
     profile: Any,
     definition: str,
+    stamp: str | None,
+    catalog: str,
 ) -> None:
-    """Record what a source was when all its tables were loaded from it."""
-    connection.execute(
-        """INSERT INTO howdah.source (application, source, path, size, sha256, profile, run_id, definition)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-           ON CONFLICT (application, source) DO UPDATE
-           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
-               profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition""",
-        [application, name, _storable(path), size, digest, json.dumps(profile), run_id, definition],
+    """Record what a source was when all its tables were loaded from it, or found as they had been loaded."""
+    with connection.transaction():
+        connection.execute(
+            """INSERT INTO howdah.source
+                 (application, source, path, size, sha256, profile, run_id, definition, stamp, catalog)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+               ON CONFLICT (application, source) DO UPDATE
+               SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
+                   profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition,
+                   stamp = excluded.stamp, catalog = excluded.catalog""",
+            [application, name, _storable(path), size, digest, json.dumps(profile), run_id, definition, stamp, catalog],
+        )
+        # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
+        connection.execute(
+            """UPDATE howdah.load SET snapshot_sha256 = %s
+               WHERE application = %s AND source = %s AND snapshot_sha256 <> %s""",
+            [digest, application, name, digest],
+        )
+
+
+def catalogs(connection: Connection, application: str, sources: list[str]) -> dict[str, Any]:
+    """Return source → the catalog that is kept of it, as JSON values."""
+    if not sources:
+        return {}
+    rows = connection.execute(
+        "SELECT source, catalog FROM howdah.source WHERE application = %s AND source = ANY (%s)",
+        [application, sources],
     )
+    return dict(rows.fetchall())
 
 
 def _storable(text: str) -> str:

@@ -24,12 +24,14 @@ from howdah import (
     profile,
     quarantine,
     snapshot,
+    trust,
 )
 from howdah.application import Application
 from howdah.choices import Choices
 from howdah.clock import Clock
 from howdah.context import Budget, Context, Loaded, Merged
 from howdah.ddl import Derived
+from howdah.discover import SourceFile
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.findings import Finding, errors
 from howdah.inspection import Target
@@ -80,12 +82,18 @@ class Request:
 
 @dataclass(frozen=True)
 class _Session:
-    """Everything that the verbs share, once sources are frozen and the target answers."""
+    """Everything that the verbs share, once sources are frozen and the target answers.
+
+    :ivar files: all sources; each is in ``snapshots`` or in ``unchanged``.
+    :ivar unchanged: sources that are as they were at their last load, and were not copied.
+    """
 
     request: Request
     connection: pg.Connection
     target: Target
+    files: tuple[SourceFile, ...]
     snapshots: tuple[snapshot.Snapshot, ...]
+    unchanged: dict[str, Inspected]
     known: Ledger
     findings: tuple[Finding, ...]
     folder: Path
@@ -127,18 +135,23 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
     :raises HowdahError: see :mod:`howdah.errors`; what was committed before is whole and verified by the next
         run.
     """
-    with _session(request, progress, lock="exclusive") as session:
-        made, derived = _plan(session, _inspect(session))
-        _refuse(session, made)
-        waiting = _waiting(session)
-        progress(Event("compare"))
-        with session.clock.stage("compare"):
-            due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
-        if request.retry:
-            due |= {p.identity for p in made.tables if p.identity in waiting}
+    with _session(request, progress, lock="exclusive", trusting=True) as session:
+        sources: tuple[Inspected, ...] = ()
+        while True:
+            sources = _inspect(session, before=sources)
+            made, derived = _plan(session, sources)
+            _refuse(session, made)
+            due = _due(session, made)
+            needed = _read(session, made, due) & session.unchanged.keys()
+            if not needed:
+                break
+            # A source may have changed since it was stamped: look again with what is read now.
+            session = _freeze(session, needed)
+            sources = tuple(source for source in sources if source.name not in needed)
         unfinished = any(_entry(session, p) is None or not _verified(session, p) for p in made.tables)
         unfinished |= any(not session.known.describes(source.name) for source in made.sources)
         if not due and not made.statements and not unfinished:
+            _confirm(session, made)
             return _report(session, made, "migrate", _last_run(session, made), changed=False)
         return _work(session, made, derived, due)
 
@@ -185,9 +198,61 @@ def _destination(request: Request) -> tuple[Application | None, str, str]:
     return application, application.schema_, application.name
 
 
+def _due(session: _Session, made: Plan) -> set[tuple[str, str]]:
+    """Return the tables that must be loaded."""
+    waiting = _waiting(session)
+    session.progress(Event("compare"))
+    with session.clock.stage("compare"):
+        due = {p.identity for p in made.tables if _must_load(session, p, waiting)}
+    if session.request.retry:
+        due |= {p.identity for p in made.tables if p.identity in waiting}
+    return due
+
+
+def _read(session: _Session, made: Plan, due: set[tuple[str, str]]) -> set[str]:
+    """Return the sources with rows that will be read: due ones, ones that may lose a parent, unverified ones."""
+    targets = {p.target.name for p in made.tables if p.identity in due}
+    children = targets
+    while children:
+        children = {p.target.name for p in made.tables if any(k.parent in children for k in p.target.foreign_keys)}
+        children -= targets
+        targets |= children
+    return {p.source for p in made.tables if p.target.name in targets or not _verified(session, p)}
+
+
+def _confirm(session: _Session, made: Plan) -> None:
+    """Keep what proves that sources are as they were loaded, where what is kept proves it no more."""
+    stamps = {s.source.name: s.stamp for s in session.snapshots if s.stamp.settled and not s.salvaged}
+    names = stamps.keys() - trust.proven(session.known, stamps)
+    run_id = _last_run(session, made) if names else ""
+    for source in made.sources:
+        if run_id and source.name in names:
+            _record_source(session, made, source, UUID(run_id))
+
+
+def _record_source(session: _Session, made: Plan, source: Inspected, run_id: UUID) -> None:
+    taken = next(item for item in session.snapshots if item.source.name == source.name)
+    ledger.record_source(
+        session.connection,
+        session.target.name,
+        run_id,
+        source.name,
+        source.path,
+        source.size,
+        source.sha256,
+        profile.to_json(source.profile),
+        definition.to_json(definition.define(source, made.tables, made.skipped)),
+        trust.stamp_to_json(taken),
+        trust.catalog_to_json(source.catalog),
+    )
+
+
 @contextmanager
-def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Session]:
-    """Resolve sources, reach the target, lock, freeze the sources; undo all of it afterwards."""
+def _session(request: Request, progress: Progress, lock: str, *, trusting: bool = False) -> Iterator[_Session]:
+    """Resolve sources, reach the target, lock, freeze the sources; undo all of it afterwards.
+
+    :param trusting: leave sources as they are that did not change since their last load.
+    """
     clock = Clock()
     if request.jobs < 1:
         raise ConfigurationError("--jobs must be at least 1.")
@@ -204,22 +269,43 @@ def _session(request: Request, progress: Progress, lock: str) -> Iterator[_Sessi
             known = ledger.read(connection, name)
             choices.check(request.identifiers, request.orphans, application is not None)
             choices.settle(request.identifiers, request.orphans, known, schema)
+            unchanged = trust.unchanged(connection, known, files) if trusting else {}
             with workspace(request.work_dir) as folder:
-                with clock.stage("snapshot"):
-                    snapshot.check_space(files, folder)
-                    frozen = []
-                    for file in files:
-                        progress(Event("snapshot", file.name))
-                        frozen.append(snapshot.take(file, folder, salvaging=request.salvage))
-                findings += tuple(finding for item in frozen for finding in item.findings)
-                yield _Session(request, connection, target, tuple(frozen), known, findings, folder, clock, progress)
+                session = _Session(
+                    request, connection, target, files, (), unchanged, known, findings, folder, clock, progress
+                )
+                yield _freeze(session, {file.name for file in files if file.name not in unchanged})
     except pg.Error as error:
         raise pg.explain(error) from error
 
 
-def _inspect(session: _Session, sample: int | None = None) -> tuple[Inspected, ...]:
+def _freeze(session: _Session, names: set[str]) -> _Session:
+    """Take the snapshots of some sources."""
+    files = tuple(file for file in session.files if file.name in names)
+    with session.clock.stage("snapshot"):
+        snapshot.check_space(files, session.folder)
+        frozen = []
+        for file in files:
+            session.progress(Event("snapshot", file.name))
+            frozen.append(snapshot.take(file, session.folder, salvaging=session.request.salvage))
+    return replace(
+        session,
+        snapshots=session.snapshots + tuple(frozen),
+        unchanged={name: source for name, source in session.unchanged.items() if name not in names},
+        findings=session.findings + tuple(finding for item in frozen for finding in item.findings),
+    )
+
+
+def _inspect(session: _Session, sample: int | None = None, before: tuple[Inspected, ...] = ()) -> tuple[Inspected, ...]:
+    """Return catalog and profile of all sources.
+
+    :param before: those that were looked at already.
+    """
+    found = session.unchanged | {source.name: source for source in before}
+    new = tuple(item for item in session.snapshots if item.source.name not in found)
     with session.clock.stage("profile"):
-        return inspection.inspect(session.snapshots, session.known, session.progress, sample)
+        found |= {item.name: item for item in inspection.inspect(new, session.known, session.progress, sample)}
+    return tuple(found[file.name] for file in session.files)
 
 
 def _forecasts(session: _Session, made: Plan, pending: tuple[tuple[str, str], ...]) -> tuple[Forecast, ...]:
@@ -300,8 +386,8 @@ def _must_load(session: _Session, plan: TablePlan, waiting: dict[tuple[str, str]
         return True
     if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
         return True
-    path, digest = session.paths[plan.source]
-    if entry.snapshot_sha256 != digest:
+    path, digest = session.paths.get(plan.source, (None, ""))
+    if path and entry.snapshot_sha256 != digest:
         from howdah.vector.stream import content_digest
 
         if content_digest(path, plan) != entry.content_digest:
@@ -359,17 +445,8 @@ def _work(
         finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
     # Before anything counts as verified: a run that is killed here is finished by the next one.
     for source in made.sources:
-        ledger.record_source(
-            connection,
-            name,
-            run_id,
-            source.name,
-            source.path,
-            source.size,
-            source.sha256,
-            profile.to_json(source.profile),
-            definition.to_json(definition.define(source, made.tables, made.skipped)),
-        )
+        if source.name not in session.unchanged:
+            _record_source(session, made, source, run_id)
     outcomes = _verify(session, tuple(stale))
     _doubt(session, outcomes)
     for outcome in outcomes:

@@ -37,6 +37,7 @@ class Snapshot:
     :ivar size: bytes of the copy.
     :ivar sha256: digest of the copy's bytes. An unchanged source gives the same bytes; a changed digest only
         means "look closer", as VACUUM or a checkpoint changes bytes and no row.
+    :ivar stamp: of the source, from before it was copied.
     :ivar findings: what was lost, where the copy was salvaged from a damaged source.
     """
 
@@ -44,6 +45,7 @@ class Snapshot:
     path: Path
     size: int
     sha256: str
+    stamp: Stamp
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -124,13 +126,14 @@ def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapsh
     :param salvaging: copy what can still be read of a damaged source, instead of refusing it.
     :raises SourceError: not SQLite, locked, corrupt, or unreadable.
     """
-    fields = header.check(source.path)
+    taken = stamp(source.path)
+    wal = header.check(source.path).wal
     target = folder / f"{sha256(os.fsencode(source.path)).hexdigest()[:16]}.sqlite"
     if target.exists():
         remove(target)
     findings: tuple[Finding, ...] = ()
     try:
-        freeze(source.path, target, wal=fields.wal)
+        freeze(source.path, target, wal=wal)
         digest, problem = _examine(target)
         if problem and salvaging:
             damaged = target.rename(target.with_suffix(".damaged"))
@@ -150,7 +153,7 @@ def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapsh
             f"{shown(source.path)} is damaged: {problem}.",
             "Restore it from a backup, or move the rows that can still be read with: --salvage",
         )
-    return Snapshot(source, target, target.stat().st_size, digest, findings)
+    return Snapshot(source, target, target.stat().st_size, digest, taken, findings)
 
 
 def _examine(target: Path) -> tuple[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
 
+from howdah import inspection, snapshot
 from howdah.errors import TargetRefused
 from howdah.pipeline import Request, migrate, plan, verify
 
@@ -36,6 +39,14 @@ def writes(database):
     return rows, database.value("SELECT count(*) FROM howdah.run")
 
 
+def settled(path):
+    """Wait until a change of the file would show."""
+    deadline = time.monotonic() + 10
+    while not snapshot.stamp(path).settled:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def content(database):
     return {
         table: sorted(database.query(f"SELECT * FROM {table}"), key=str)
@@ -44,6 +55,7 @@ def content(database):
 
 
 def test_unchanged_means_no_write_at_all(database, shop):
+    settled(shop)
     request = Request((shop,), database.dsn)
     first = migrate(request)
     before = database.value("SELECT pg_current_wal_insert_lsn()"), writes(database)[1]
@@ -55,6 +67,103 @@ def test_unchanged_means_no_write_at_all(database, shop):
     assert writes(database)[1] == before[1]
     # Asking for the id takes one itself; a write of ours would have taken another.
     assert end - start <= 1
+
+
+@pytest.fixture
+def unreadable(monkeypatch):
+    """Return a function after which no source can be copied or profiled."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a source was read")
+
+    def apply():
+        monkeypatch.setattr(snapshot, "take", refuse)
+        monkeypatch.setattr(inspection.profiling, "measure", refuse)
+
+    return apply
+
+
+def test_an_unchanged_source_is_not_read(database, shop, unreadable):
+    settled(shop)
+    request = Request((shop,), database.dsn)
+    first = migrate(request)
+    unreadable()
+    second = migrate(request)
+    assert (second.changed, second.verdict, second.run_id) == (False, "verified", first.run_id)
+    assert [(s.name, s.size, s.sha256) for s in second.sources] == [(s.name, s.size, s.sha256) for s in first.sources]
+    assert [(t.table, t.source_rows, t.columns) for t in second.tables] == [
+        (t.table, t.source_rows, t.columns) for t in first.tables
+    ]
+    assert second.findings == first.findings
+
+
+def test_a_source_that_was_young_when_it_was_moved_is_read_once_more(database, shop, unreadable):
+    request = Request((shop,), database.dsn)
+    with closing(sqlite3.connect(shop)) as connection:
+        connection.executescript("UPDATE setting SET v = 3 WHERE k = 'z'")
+    migrate(request)
+    settled(shop)
+    assert not migrate(request).changed
+    unreadable()
+    assert not migrate(request).changed
+
+
+def test_a_vacuum_is_looked_at_once(database, shop, unreadable):
+    request = Request((shop,), database.dsn)
+    migrate(request)
+    with closing(sqlite3.connect(shop)) as connection:
+        connection.executescript("PRAGMA page_size = 8192; VACUUM")
+    settled(shop)
+    assert not migrate(request).changed
+    unreadable()
+    assert not migrate(request).changed
+
+
+def test_a_change_that_keeps_size_and_modification_time_is_noticed(database, shop):
+    settled(shop)
+    request = Request((shop,), database.dsn)
+    migrate(request)
+    before = shop.stat()
+    with shop.open("r+b") as stream:
+        at = shop.read_bytes().index(b"b@x")
+        stream.seek(at)
+        stream.write(b"q")
+    os.utime(shop, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (shop.stat().st_size, shop.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert migrate(request).changed
+    assert database.value("SELECT email FROM customer WHERE id = 2") == "q@x"
+
+
+def test_a_change_so_young_that_it_might_not_show_is_noticed(database, shop, monkeypatch):
+    real = snapshot.stamp
+    frozen = real(shop)
+    # A clock that stands still: the file says the same before and after the change.
+    monkeypatch.setattr(snapshot, "stamp", lambda _: frozen)
+    request = Request((shop,), database.dsn)
+    migrate(request)
+    with closing(sqlite3.connect(shop)) as connection:
+        connection.executescript("UPDATE setting SET v = 7 WHERE k = 'z'")
+    assert migrate(request).changed
+    assert database.value("SELECT v FROM setting WHERE k = 'z'") == 7
+
+
+def test_rows_that_are_gone_come_back_from_an_unchanged_source(database, shop):
+    settled(shop)
+    request = Request((shop,), database.dsn)
+    migrate(request)
+    before = content(database)
+    database.query("DELETE FROM event")
+    assert migrate(request).changed
+    assert content(database) == before
+
+
+def test_verify_reads_a_source_whatever_its_stamp_says(database, shop, unreadable):
+    settled(shop)
+    request = Request((shop,), database.dsn)
+    migrate(request)
+    unreadable()
+    with pytest.raises(AssertionError, match="a source was read"):
+        verify(request)
 
 
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
