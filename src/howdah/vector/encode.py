@@ -72,6 +72,7 @@ class Encoder:
     def __init__(self, plan: TablePlan, lanes: Sequence[str], *, staged: bool) -> None:
         self.sources = sources(plan)
         self.lanes = tuple(lanes)
+        self.pure = pure(plan, self.lanes)
         self._staged = staged
         self.rowcast = RowCast(plan)
         self._columns = [
@@ -146,6 +147,16 @@ def lanes(connection: sqlite3.Connection, plan: TablePlan) -> tuple[str, ...]:
     return tuple(
         "number" if casts_of[name] == {"float"} and lane in ("integer", "real") else lane
         for name, lane in zip(names, found, strict=True)
+    )
+
+
+def pure(plan: TablePlan, kinds: Sequence[str]) -> frozenset[str]:
+    """Return the columns of which the profile says that all values are of their lane's storage class."""
+    classes = {c.source: c.stored.classes for c in plan.columns if c.stored}
+    return frozenset(
+        name
+        for name, lane in zip(sources(plan), kinds, strict=True)
+        if name in classes and classes[name] <= {"real" if lane == "number" else lane}
     )
 
 

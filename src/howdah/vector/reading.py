@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,15 +49,18 @@ _LANES = {
     "text": (
         "''",
         f"CASE WHEN octet_length({{c}}) <= {_LONGEST} THEN CAST({{c}} AS TEXT) END",
-        f"(typeof({{c}}) NOT IN ('text', 'null') OR octet_length({{c}}) > {_LONGEST})",
+        "typeof({c}) NOT IN ('text', 'null')",
     ),
     "blob": (
         "x''",
         f"CASE WHEN octet_length({{c}}) <= {_LONGEST} THEN CAST({{c}} AS BLOB) END",
-        f"(typeof({{c}}) NOT IN ('blob', 'null') OR octet_length({{c}}) > {_LONGEST})",
+        "typeof({c}) NOT IN ('blob', 'null')",
     ),
 }
 """Lane → a first row's value, by which the driver learns the type; the expression to select; what makes a row odd."""
+
+_LONG = ("text", "blob")
+_TOO_LONG = f"octet_length({{c}}) > {_LONGEST}"
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,21 @@ def _lane(classes: Counter[str]) -> str:
     return classes.most_common(1)[0][0]
 
 
-def units(path: Path, table: SourceTable, columns: Sequence[str], kinds: Sequence[str]) -> Iterator[Unit]:
+def units(
+    path: Path, table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pure: Collection[str] = ()
+) -> Iterator[Unit]:
     """Yield the rows of a table in reading order (the order of :func:`howdah.reading.rows`).
 
     :param columns: names of the columns to read.
     :param kinds: the lane of each.
+    :param pure: columns of which it is known that all values are of their lane's class; it is not looked at again.
     :raises SourceError: the snapshot cannot be read.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(adbc.connect(uri, autocommit=True)) as connection, closing(connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_BATCH_ROWS)})
-            cursor.execute(_query(table, columns, kinds))
+            cursor.execute(_query(table, columns, kinds, pure))
             with cursor.fetch_record_batch() as reader:
                 yield from _gathered(reader, bool(table.rowid))
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
@@ -118,11 +124,17 @@ def units(path: Path, table: SourceTable, columns: Sequence[str], kinds: Sequenc
         ) from error
 
 
-def _query(table: SourceTable, columns: Sequence[str], kinds: Sequence[str]) -> str:
-    parts = [(_LANES[kind], quoted(column)) for column, kind in zip(columns, kinds, strict=True)]
-    sentinel = ", ".join(["0", "0", *(lane[0] for lane, _ in parts)])
-    odd = _balanced([lane[2].format(c=name) for lane, name in parts])
-    values = ", ".join([table.rowid or "0", f"{odd} IS TRUE", *(lane[1].format(c=name) for lane, name in parts)])
+def _query(table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pure: Collection[str]) -> str:
+    sentinel = ", ".join(["0", "0", *(_LANES[kind][0] for kind in kinds)])
+    odd = _balanced(
+        [
+            condition.format(c=quoted(column))
+            for column, kind in zip(columns, kinds, strict=True)
+            for condition in ((_TOO_LONG,) if kind in _LONG else ()) + (() if column in pure else (_LANES[kind][2],))
+        ]
+    )
+    selected = [_LANES[kind][1].format(c=quoted(column)) for column, kind in zip(columns, kinds, strict=True)]
+    values = ", ".join([table.rowid or "0", f"{odd} IS TRUE", *selected])
     order = table.rowid or (", ".join(quoted(c) for c in table.primary_key) if table.without_rowid else "")
     ordered = f" ORDER BY {order}" if order else ""
     return f"SELECT {sentinel} UNION ALL SELECT * FROM (SELECT {values} FROM {quoted(table.name)}{ordered})"

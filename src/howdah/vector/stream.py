@@ -65,7 +65,7 @@ def pieces(path: Path, plan: TablePlan, encoder: Encoder) -> Iterator[Part | Chu
 
     :raises SourceError: the snapshot cannot be read.
     """
-    read = prefetched(units(path, plan.table, encoder.sources, encoder.lanes))
+    read = prefetched(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure))
     with closing(prefetched(_encoded(read, path, plan.table, encoder))) as found:
         yield from found
 
