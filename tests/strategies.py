@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from hypothesis import strategies as st
 
 from howdah import typemap
@@ -63,3 +66,85 @@ _textual = [typemap.TEXT, SHORT, CHAR, JSON, typemap.JSONB, typemap.UUID, typema
 _temporal = [TIME, typemap.DATE, typemap.TIMESTAMP, typemap.TIMESTAMPTZ]
 targets = st.sampled_from([*_numeric, *_textual, *_temporal])
 """Types that howdah has a cast to."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A random table, and what somebody tries to put into it.
+
+    :ivar definitions: of columns and constraints; ``{own}`` stands for its name, ``{other}`` for another table's.
+    :ivar columns: that the rows give values for.
+    :ivar ending: of the statement, e.g. ``WITHOUT ROWID``.
+    :ivar indexes: more statements, with the same marks.
+    """
+
+    definitions: tuple[str, ...]
+    columns: tuple[str, ...]
+    ending: str
+    indexes: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def create(self, own: str, other: str) -> list[str]:
+        """Return the statements that make it."""
+        table = f"CREATE TABLE {{own}} ({', '.join(self.definitions)}) {self.ending}"
+        return [statement.format(own=own, other=other) for statement in (table, *self.indexes)]
+
+    def insert(self, own: str) -> str:
+        """Return the statement that inserts a row; what SQLite itself refuses is left out."""
+        marks = ", ".join("?" * len(self.columns))
+        return f"INSERT OR IGNORE INTO {own} ({', '.join(self.columns)}) VALUES ({marks})"
+
+
+_rules = st.sampled_from(
+    [
+        "",
+        "",
+        "",
+        "UNIQUE",
+        "NOT NULL",
+        "COLLATE NOCASE",
+        "DEFAULT 7",
+        "DEFAULT 'x'",
+        "CHECK ({0} IS NOT 0)",
+        "UNIQUE NOT NULL",
+    ]
+)
+_keys = st.sampled_from(
+    [
+        ("", ""),
+        ("id INTEGER PRIMARY KEY", ""),
+        ("id INTEGER PRIMARY KEY AUTOINCREMENT", ""),
+        ("id TEXT PRIMARY KEY", ""),
+        ("id, PRIMARY KEY (id, c0)", ""),
+        ("id TEXT COLLATE NOCASE PRIMARY KEY", "WITHOUT ROWID"),
+    ]
+)
+_indexes = st.sampled_from(
+    [
+        (),
+        ("CREATE INDEX {own}_c0 ON {own} (c0 DESC)",),
+        ("CREATE UNIQUE INDEX {own}_some ON {own} (c0) WHERE r IS NULL",),
+        ("CREATE INDEX {own}_lower ON {own} (lower(c0))",),
+    ]
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    """Return tables of every kind of key, with constraints, references, and values that fit none of it."""
+    key, ending = draw(_keys)
+    kinds = draw(st.lists(st.tuples(declarations, _rules), min_size=1, max_size=4))
+    columns = [f"c{number}" for number in range(len(kinds))]
+    definitions = [
+        f"{name} {declared} {rule.format(name)}" for name, (declared, rule) in zip(columns, kinds, strict=True)
+    ]
+    first, _, constraint = key.partition(", ")
+    referring = draw(st.sampled_from(["r INTEGER", "r INTEGER REFERENCES {other}", "r REFERENCES {own} (id)"]))
+    parts = [first, *definitions, referring, constraint]
+    given = [*columns, "r"]
+    small = st.none() | st.integers(1, 3)
+    singles = [*[values] * len(columns), small]
+    if first and "INTEGER" not in first:
+        given, singles = ["id", *given], [values, *singles]
+    rows = draw(st.lists(st.tuples(*singles), max_size=7))
+    return Table(tuple(part for part in parts if part), tuple(given), ending, draw(_indexes), tuple(rows))
