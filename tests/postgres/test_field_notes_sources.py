@@ -90,7 +90,7 @@ def test_note_27_a_locked_file_is_refused_and_moves_once_it_is_free(database, ma
     request = Request((source,), database.dsn)
     with closing(sqlite3.connect(source, isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(SourceError, match="locked"):
+        with pytest.raises(SourceError, match="stayed locked by a writer"):
             migrate(request)
     assert database.value("SELECT to_regnamespace('howdah')") is None
     assert migrate(request).verdict == "verified"

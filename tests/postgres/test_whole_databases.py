@@ -18,6 +18,7 @@ from tests import strategies
     max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
+    # Each try is a migration: to shrink an example would take minutes.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
 @given(tables=st.lists(strategies.tables(), min_size=1, max_size=3))
