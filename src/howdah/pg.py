@@ -105,17 +105,13 @@ def connect(dsn: str) -> Iterator[Connection]:
         connection.close()
 
 
-def _parameters(dsn: str) -> dict[str, Any]:
-    parameters = _parse(dsn)
-    parameters.setdefault("connect_timeout", "10")
-    parameters.setdefault("application_name", "howdah")
-    parameters["client_encoding"] = "UTF8"
-    return parameters
-
-
-def conninfo_of(dsn: str) -> str:
-    """Return the connection string of :func:`connect`, for a driver that takes nothing else; it may hold a password."""
-    return conninfo.make_conninfo(**_parameters(dsn))
+def conninfo_of(connection: Connection) -> str:
+    """Return a connection string to the very server of a connection, for another driver; it may hold a password."""
+    info = connection.info
+    found: dict[str, Any] = {**info.get_parameters(), "host": info.host, "port": info.port, "password": info.password}
+    # Another build of libpq may have another default for the socket's folder: the one that answered is named.
+    found |= {"hostaddr": info.hostaddr if not info.host.startswith("/") else None}
+    return conninfo.make_conninfo(**{name: value for name, value in found.items() if value not in ("", None)})
 
 
 def open_(dsn: str) -> Connection:
@@ -123,7 +119,10 @@ def open_(dsn: str) -> Connection:
 
     :raises TargetRefused: when the server does not answer or does not let us in.
     """
-    parameters = _parameters(dsn)
+    parameters = _parse(dsn)
+    parameters.setdefault("connect_timeout", "10")
+    parameters.setdefault("application_name", "howdah")
+    parameters["client_encoding"] = "UTF8"
     try:
         connection = psycopg.connect(**parameters, autocommit=True)
     except psycopg.Error as error:

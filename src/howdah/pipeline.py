@@ -598,11 +598,7 @@ def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, .
             session.progress(Event("verify", *item.identity, 0, item.rows))
             path, _ = session.paths[item.source]
             waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
-            outcomes.append(
-                verify_table(
-                    session.request.dsn, session.connection, item, session.target.name, path, waiting, session.folder
-                )
-            )
+            outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
             session.progress(Event("verify", *item.identity, item.rows, item.rows))
     return tuple(outcomes)
 

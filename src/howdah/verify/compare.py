@@ -12,7 +12,7 @@ from typing import IO
 
 from howdah import encoding, ownership
 from howdah.catalog.sqlite import open_snapshot
-from howdah.pg import Connection
+from howdah.pg import Connection, conninfo_of
 from howdah.plan import TablePlan
 from howdah.reading import Row, key_of, pick, row_digest, rows
 from howdah.report import Difference
@@ -89,7 +89,6 @@ class _Buckets:
 
 
 def verify_table(
-    dsn: str,
     connection: Connection,
     plan: TablePlan,
     application: str,
@@ -106,7 +105,7 @@ def verify_table(
     size = max(plan.rows, 1)
     sides = _Sides(_Buckets(size, folder), _Buckets(size, folder), plan)
     try:
-        counts = _counted(dsn, connection, plan, snapshot, waiting, sides)
+        counts = _counted(connection, plan, snapshot, waiting, sides)
         found = _Found([], [], [], set())
         for number in range(len(sides.expected)):
             _match(sides.expected.read(number), sides.held.read(number), bool(plan.key), found)
@@ -151,7 +150,7 @@ class _Sides:
 
 
 def _counted(
-    dsn: str, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: _Sides
+    connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: _Sides
 ) -> Counts:
     """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
     with open_snapshot(snapshot) as source:
@@ -160,7 +159,9 @@ def _counted(
     rules = quick.rules_for(plan, lanes)
     if rules is not None:
         with contextlib.suppress(quick.OutOfStepError):
-            return quick.compare(dsn, plan, rules, lanes, snapshot, waiting, quick.Doubts(sides.expect, sides.hold))
+            return quick.compare(
+                conninfo_of(connection), plan, rules, lanes, snapshot, waiting, quick.Doubts(sides.expect, sides.hold)
+            )
     counts = Counts()
     with open_snapshot(snapshot) as source:
         for locator, row in rows(source, plan.table):

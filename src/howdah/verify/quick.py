@@ -98,18 +98,19 @@ def rules_for(plan: TablePlan, lanes: dict[str, str]) -> list[Rule] | None:
 
 
 def compare(
-    dsn: str, plan: TablePlan, rules: list[Rule], lanes: dict[str, str], snapshot: Path, waiting: dict[int, bytes],
+    server: str, plan: TablePlan, rules: list[Rule], lanes: dict[str, str], snapshot: Path, waiting: dict[int, bytes],
     doubts: Doubts,
 ) -> Counts:  # fmt: skip
     """Compare a table; what surely agrees is only counted, all else is handed over.
 
+    :param server: of the target, as :func:`howdah.pg.conninfo_of` has it.
     :param waiting: locator → digest of the source rows in quarantine.
     :raises OutOfStepError: a table without a key is not the same on both sides, row by row.
     """
     with (
         open_snapshot(snapshot) as connection,
         closing(prefetched(reading.units(snapshot, plan.table, list(lanes), list(lanes.values())))) as source,
-        closing(prefetched(target.batches(dsn, plan, rules))) as held,
+        closing(prefetched(target.batches(server, plan, rules))) as held,
     ):
         comparison = _Comparison(plan, rules, list(lanes), Walker(connection, plan.table), waiting, doubts)
         for unit in source:

@@ -25,12 +25,15 @@ _DAY_2000 = date(2000, 1, 1).toordinal()
 NULL = encoding.NULL
 
 
-def batches(dsn: str, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
-    """Yield the columns of a target table's rows, in any order, a batch at a time."""
+def batches(server: str, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
+    """Yield the columns of a target table's rows, in any order, a batch at a time.
+
+    :param server: as :func:`howdah.pg.conninfo_of` has it.
+    """
     selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
     query = f"SELECT {selected} FROM {pg.qualified(plan.target.schema, plan.target.name)}"
     with (
-        closing(adbc.connect(pg.conninfo_of(dsn), autocommit=True)) as connection,
+        closing(adbc.connect(server, autocommit=True)) as connection,
         closing(connection.cursor()) as cursor,
     ):
         for name, value in (pg.SESSION | _IN_ORDER).items():
