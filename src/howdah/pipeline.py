@@ -589,16 +589,18 @@ def _in_parallel(
 
 
 def _verify(session: _Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ...]:
-    from howdah.verify import verify_table
+    from howdah.verify import Reader, verify_table
 
     outcomes = []
     session.progress(Event("verify", total=sum(item.rows for item in plans)))
-    with session.clock.stage("verify"):
+    with session.clock.stage("verify"), contextlib.closing(Reader(pg.conninfo_of(session.connection))) as reader:
         for item in plans:
             session.progress(Event("verify", *item.identity, 0, item.rows))
             path, _ = session.paths[item.source]
             waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
-            outcomes.append(verify_table(session.connection, item, session.target.name, path, waiting, session.folder))
+            outcomes.append(
+                verify_table(reader, session.connection, item, session.target.name, path, waiting, session.folder)
+            )
             session.progress(Event("verify", *item.identity, item.rows, item.rows))
     return tuple(outcomes)
 

@@ -12,6 +12,7 @@ import pytest
 from howdah import inspection, snapshot
 from howdah.errors import TargetRefused
 from howdah.pipeline import Request, migrate, plan, verify
+from howdah.verify import target
 
 SHOP = """
 CREATE TABLE customer (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT UNIQUE, name TEXT,
@@ -288,3 +289,11 @@ def test_a_new_column_in_the_source_is_refused_with_a_way_out(database, shop, ch
         migrate(request)
     database.query("ALTER TABLE invoice ADD COLUMN paid bigint")
     assert migrate(request).verdict == "verified"
+
+
+def test_all_tables_are_verified_over_one_connection(database, shop, monkeypatch):
+    opened = []
+    connect = target.adbc.connect
+    monkeypatch.setattr(target.adbc, "connect", lambda *a, **k: opened.append(1) or connect(*a, **k))
+    assert migrate(Request((shop,), database.dsn)).verdict == "verified"
+    assert len(opened) == 1

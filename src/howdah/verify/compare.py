@@ -12,7 +12,7 @@ from typing import IO
 
 from howdah import encoding, ownership
 from howdah.catalog.sqlite import open_snapshot
-from howdah.pg import Connection, conninfo_of
+from howdah.pg import Connection
 from howdah.plan import TablePlan
 from howdah.reading import Row, key_of, pick, row_digest, rows
 from howdah.report import Difference
@@ -20,6 +20,7 @@ from howdah.vector import reading
 from howdah.verify import quick, readback
 from howdah.verify.expect import Expectation, UnexpectedError
 from howdah.verify.quick import Counts
+from howdah.verify.target import Reader
 
 # Rows of one bucket are compared in memory, about 200 bytes each; larger tables are split over temporary
 # files.
@@ -89,6 +90,7 @@ class _Buckets:
 
 
 def verify_table(
+    reader: Reader,
     connection: Connection,
     plan: TablePlan,
     application: str,
@@ -98,6 +100,7 @@ def verify_table(
 ) -> Outcome:
     """Compare every row of one table.
 
+    :param reader: of the target; it may have read other tables before.
     :param waiting: locator → digest of the source rows in quarantine; a row that changed since is none of
         them.
     :param folder: for temporary files.
@@ -105,7 +108,7 @@ def verify_table(
     size = max(plan.rows, 1)
     sides = _Sides(_Buckets(size, folder), _Buckets(size, folder), plan)
     try:
-        counts = _counted(connection, plan, snapshot, waiting, sides)
+        counts = _counted(reader, connection, plan, snapshot, waiting, sides)
         found = _Found([], [], [], set())
         for number in range(len(sides.expected)):
             _match(sides.expected.read(number), sides.held.read(number), bool(plan.key), found)
@@ -150,7 +153,7 @@ class _Sides:
 
 
 def _counted(
-    connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: _Sides
+    reader: Reader, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: _Sides
 ) -> Counts:
     """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
     with open_snapshot(snapshot) as source:
@@ -159,9 +162,7 @@ def _counted(
     rules = quick.rules_for(plan, lanes)
     if rules is not None:
         with contextlib.suppress(quick.OutOfStepError):
-            return quick.compare(
-                conninfo_of(connection), plan, rules, lanes, snapshot, waiting, quick.Doubts(sides.expect, sides.hold)
-            )
+            return quick.compare(reader, plan, rules, lanes, snapshot, waiting, quick.Doubts(sides.expect, sides.hold))
     counts = Counts()
     with open_snapshot(snapshot) as source:
         for locator, row in rows(source, plan.table):

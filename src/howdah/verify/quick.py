@@ -98,8 +98,8 @@ def rules_for(plan: TablePlan, lanes: dict[str, str]) -> list[Rule] | None:
 
 
 def compare(
-    server: str, plan: TablePlan, rules: list[Rule], lanes: dict[str, str], snapshot: Path, waiting: dict[int, bytes],
-    doubts: Doubts,
+    reader: target.Reader, plan: TablePlan, rules: list[Rule], lanes: dict[str, str], snapshot: Path,
+    waiting: dict[int, bytes], doubts: Doubts,
 ) -> Counts:  # fmt: skip
     """Compare a table; what surely agrees is only counted, all else is handed over.
 
@@ -110,7 +110,7 @@ def compare(
     with (
         open_snapshot(snapshot) as connection,
         closing(prefetched(reading.units(snapshot, plan.table, list(lanes), list(lanes.values())))) as source,
-        closing(prefetched(target.batches(server, plan, rules))) as held,
+        closing(prefetched(reader.batches(plan, rules))) as held,
     ):
         comparison = _Comparison(plan, rules, list(lanes), Walker(connection, plan.table), waiting, doubts)
         for unit in source:

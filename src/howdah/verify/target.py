@@ -25,24 +25,49 @@ _DAY_2000 = date(2000, 1, 1).toordinal()
 NULL = encoding.NULL
 
 
-def batches(server: str, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
-    """Yield the columns of a target table's rows, in any order, a batch at a time.
+class Reader:
+    """Reads one table after the other over one connection: the driver takes its time to open one.
 
     :param server: as :func:`howdah.pg.conninfo_of` has it.
     """
-    selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
-    query = f"SELECT {selected} FROM {pg.qualified(plan.target.schema, plan.target.name)}"
-    with (
-        closing(adbc.connect(server, autocommit=True)) as connection,
-        closing(connection.cursor()) as cursor,
-    ):
-        for name, value in (pg.SESSION | _IN_ORDER).items():
-            cursor.execute(f"SET {name} = {pg.literal(value)}")
-        cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
-        cursor.execute(query)
-        with cursor.fetch_record_batch() as reader:
-            for batch in reader:
-                yield [_storage(column) for column in batch.columns]
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._idle: Any = None
+
+    def batches(self, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
+        """Yield the columns of a target table's rows, in any order, a batch at a time."""
+        selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
+        query = f"SELECT {selected} FROM {pg.qualified(plan.target.schema, plan.target.name)}"
+        connection, self._idle = self._idle or self._open(), None
+        whole = False
+        try:
+            with closing(connection.cursor()) as cursor:
+                cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
+                cursor.execute(query)
+                with cursor.fetch_record_batch() as reader:
+                    for batch in reader:
+                        yield [_storage(column) for column in batch.columns]
+            whole = True
+        finally:
+            # After a table that was not read to its end, the rest of it would still be under way.
+            if whole:
+                self._idle = connection
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        """Close the connection, where there is one."""
+        if self._idle:
+            self._idle.close()
+            self._idle = None
+
+    def _open(self) -> Any:
+        connection = adbc.connect(self._server, autocommit=True)
+        with closing(connection.cursor()) as cursor:
+            for name, value in (pg.SESSION | _IN_ORDER).items():
+                cursor.execute(f"SET {name} = {pg.literal(value)}")
+        return connection
 
 
 def _storage(column: Any) -> Any:
