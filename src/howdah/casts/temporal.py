@@ -78,22 +78,26 @@ def moment(target: TargetType, unit: str, utc: bool, *, truncate: bool = False, 
     def written(local: datetime, zone: str) -> str:
         offset = zone_offset(zone)
         if kind == "date":
-            if (zone and not (utc or unit)) or (local - offset if zone else local).time() != datetime.min.time():
+            if (zone and not (utc or unit)) or (moved := _moved(local, offset)).time() != datetime.min.time():
                 raise CastError("time_lost", "The value has a time of day, and the column holds days.")
-            return (local - offset).date().isoformat()
+            return moved.date().isoformat()
         if local.microsecond % grain:
             if not truncate:
                 raise CastError("sub_microsecond", f"The value is finer than {target.sql} can hold.")
             local = local.replace(microsecond=local.microsecond - local.microsecond % grain)
         if kind == "timestamp" and zone and not (utc or unit):
             raise CastError("zone_lost", "The text has a time zone, and the column has none.")
-        try:
-            moved = local - offset
-        except OverflowError:
-            raise CastError("out_of_range", "The moment is outside the years 1 to 9999.") from None
+        moved = _moved(local, offset)
         return moved.isoformat(" ") + ("+00" if kind == "timestamptz" else "")
 
     return cast
+
+
+def _moved(local: datetime, offset: timedelta) -> datetime:
+    try:
+        return local - offset
+    except OverflowError:
+        raise CastError("out_of_range", "The moment is outside the years 1 to 9999.") from None
 
 
 def time_of_day(target: TargetType) -> Cast:

@@ -288,6 +288,7 @@ def test_hints_of_the_application_decide_time():
     assert cast("1720000000.5", typemap.TIMESTAMPTZ, "epoch_s") == "2024-07-03 09:46:40.500000+00"
     assert code(1720000000.1234567, typemap.TIMESTAMPTZ, "epoch_s") == "sub_microsecond"
     assert code(10**18, typemap.TIMESTAMPTZ, "epoch_s") == "out_of_range"
+    assert code("0001-01-01T00:00:00+02:00", typemap.DATE, "epoch_s") == "out_of_range"
 
 
 def test_the_verifier_refuses_what_the_loader_refuses():
