@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,13 +67,15 @@ class Sender:
         :raises psycopg.IntegrityError: a row breaks a constraint of the final table.
         """
         sent = self._sent
-        for piece in pieces(self._snapshot, self._plan, self._encoder):
-            if isinstance(piece, Part):
-                self._part(piece)
-                continue
-            sent.chunks.append(piece)
-            sent.rows += piece.rows
-            step(sent.rows, sent.size)
+        # Closed here and now when a row is refused: the threads behind it must not outlive this load.
+        with closing(pieces(self._snapshot, self._plan, self._encoder)) as found:
+            for piece in found:
+                if isinstance(piece, Part):
+                    self._part(piece)
+                    continue
+                sent.chunks.append(piece)
+                sent.rows += piece.rows
+                step(sent.rows, sent.size)
         sent.content_digest = whole_digest(self._plan, self._lanes, [chunk.digest for chunk in sent.chunks])
         sent.mapped = self._encoder.mapped
         return sent

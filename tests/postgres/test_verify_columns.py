@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 
-from howdah.pipeline import Request, migrate, verify
+from howdah.errors import HowdahError
+from howdah.pipeline import Request, migrate, plan, verify
 from howdah.vector import reading
-from howdah.verify import compare, quick
+from howdah.verify import compare, quick, target
 
 ROWS = 6_000
 DDL = """
@@ -87,6 +90,32 @@ def test_one_changed_value_is_found(database, request_, column):
     assert [(d.kind, d.columns) for d in report.differences] == [("different", (column,))]
     database.query(f"UPDATE t SET {column} = NULL WHERE id = 4001")
     assert verify(request_).difference_count == 1
+
+
+@pytest.mark.parametrize("value", ["at = 'infinity'", "at = '-infinity'", "at = '294276-01-01'", "at = '4000-01-01 BC'",
+                                   "day = 'infinity'", "day = '4000-01-01 BC'", "n = 'NaN'", "q = 'NaN'"])  # fmt: skip
+def test_values_that_no_source_can_have_are_differences(database, request_, value):
+    database.query(f"UPDATE t SET {value} WHERE id = 4001")
+    report = verify(request_)
+    assert [(d.kind, d.columns) for d in report.differences] == [("different", (value.split()[0],))]
+
+
+def test_a_key_that_is_no_utf8_by_now_is_a_difference(database, make_source):
+    path = make_source(
+        "CREATE TABLE c (a TEXT, b INT, v, PRIMARY KEY (a, b))", c=[(f"k{n}", n, n) for n in range(3_000)]
+    )
+    request = Request((path,), database.dsn)
+    migrate(request)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE c SET a = CAST(x'ff' AS TEXT) WHERE b = 7")
+        connection.commit()
+    assert {d.kind for d in verify(request).differences} == {"missing", "left_over"}
+
+
+def test_a_server_that_is_gone_is_said_in_one_sentence(request_):
+    reader = target.Reader("host=127.0.0.1 port=1 dbname=nowhere connect_timeout=1")
+    with pytest.raises(HowdahError, match="The rows of t cannot be read back"):
+        next(reader.batches(plan(request_).tables[0], []))
 
 
 def test_lost_and_foreign_rows_are_told_apart(database, request_):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,7 +20,7 @@ from howdah.plan import TablePlan
 from howdah.reading import Row, row_bytes, rows, some
 from howdah.rowcast import RowError
 from howdah.vector.arrays import nulls, raw
-from howdah.vector.encode import Encoder, Reject, lanes
+from howdah.vector.encode import Encoder, Reject, lanes, sources
 from howdah.vector.reading import UNIT_BYTES, Unit, units
 
 # Units that wait between two threads; each is up to twice UNIT_BYTES.
@@ -60,7 +60,7 @@ class Chunk:
     digest: bytes
 
 
-def pieces(path: Path, plan: TablePlan, encoder: Encoder) -> Iterator[Part | Chunk]:
+def pieces(path: Path, plan: TablePlan, encoder: Encoder) -> Generator[Part | Chunk]:
     """Yield the parts of each chunk, then the chunk; reading and casting go on meanwhile.
 
     :raises SourceError: the snapshot cannot be read.
@@ -72,13 +72,11 @@ def pieces(path: Path, plan: TablePlan, encoder: Encoder) -> Iterator[Part | Chu
 
 def content_digest(path: Path, plan: TablePlan) -> str:
     """Return the digest of a table's rows, as :func:`whole_digest` has it, without casting them."""
-    with open_snapshot(path) as connection:
-        kinds = lanes(connection, plan)
-    encoder = Encoder(plan, kinds, staged=False)
     found = []
     with open_snapshot(path) as connection:
+        kinds = lanes(connection, plan)
         walker = Walker(connection, plan.table)
-        for unit in units(path, plan.table, encoder.sources, kinds):
+        for unit in units(path, plan.table, sources(plan), kinds):
             digest = _digest(unit)
             for _, row in walker.take(unit.locators[unit.odd].tolist()):
                 digest.update(row_bytes(row))

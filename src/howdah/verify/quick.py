@@ -103,7 +103,7 @@ def compare(
 ) -> Counts:  # fmt: skip
     """Compare a table; what surely agrees is only counted, all else is handed over.
 
-    :param server: of the target, as :func:`howdah.pg.conninfo_of` has it.
+    :param reader: of the target.
     :param waiting: locator → digest of the source rows in quarantine.
     :raises OutOfStepError: a table without a key is not the same on both sides, row by row.
     """
@@ -124,6 +124,11 @@ def compare(
         _drain(comparison, held)
         comparison.give_up()
     return comparison.counts
+
+
+def _joinable(column: Any) -> Any:
+    # Text is here as bytes already, as it need not be UTF-8.
+    return column if pa.types.is_binary(column.type) else column.cast(pa.string()).cast(pa.binary())
 
 
 def _drain(comparison: _Comparison, held: Iterator[list[Any]]) -> None:
@@ -154,7 +159,6 @@ class _Comparison:
         settled = ~unit.odd
         quarantined = np.isin(unit.locators, self._waiting_locators)
         settled &= ~quarantined
-        # In the order of the table, as the walker goes through it once.
         for locator, row in self._walker.take(unit.locators[~settled].tolist()):
             if locator in self._waiting and self._waiting[locator] == row_digest(row):
                 self.counts.waiting += 1
@@ -219,7 +223,7 @@ class _Comparison:
             mine, theirs = self._key_column(self._key[0])
         else:
             # A separator may make two keys look the same here; their columns are then compared anyway.
-            pairs = [[side.cast(pa.string()).cast(pa.binary()) for side in self._key_column(p)] for p in self._key]
+            pairs = [[_joinable(side) for side in self._key_column(p)] for p in self._key]
             mine, theirs = (
                 pc.binary_join_element_wise(*(pair[side] for pair in pairs), pa.scalar(b"\x1f")) for side in (0, 1)
             )

@@ -8,10 +8,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from howdah import encoding, pg
+from howdah.errors import HowdahError
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.verify.columns import Rule
 
@@ -36,12 +38,16 @@ class Reader:
         self._idle: Any = None
 
     def batches(self, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
-        """Yield the columns of a target table's rows, in any order, a batch at a time."""
+        """Yield the columns of a target table's rows, in any order, a batch at a time.
+
+        :raises HowdahError: the server is gone.
+        """
         selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
         query = f"SELECT {selected} FROM {pg.qualified(plan.target.schema, plan.target.name)}"
-        connection, self._idle = self._idle or self._open(), None
         whole = False
+        connection = None
         try:
+            connection, self._idle = self._idle or self._open(), None
             with closing(connection.cursor()) as cursor:
                 cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
                 cursor.execute(query)
@@ -49,11 +55,16 @@ class Reader:
                     for batch in reader:
                         yield [_storage(column) for column in batch.columns]
             whole = True
+        except adbc_driver_manager.Error as error:
+            raise HowdahError(
+                f"The rows of {plan.target.name} cannot be read back: {' '.join(str(error).split())}.",
+                "What was moved is kept; run the same command again when the server is back.",
+            ) from error
         finally:
             # After a table that was not read to its end, the rest of it would still be under way.
             if whole:
                 self._idle = connection
-            else:
+            elif connection is not None:
                 connection.close()
 
     def close(self) -> None:
@@ -79,7 +90,19 @@ Encode = Callable[[Any], bytes]
 
 def encoders(plan: TablePlan) -> list[Encode]:
     """Return, for each column, what makes the canonical encoding of one value as it was read."""
-    return [_encoder(column) for column in plan.columns]
+    return [_whatever(_encoder(column)) for column in plan.columns]
+
+
+def _whatever(encode: Encode) -> Encode:
+    """Return an encoding for values that no source can ask for as well: infinite days, years before the first."""
+
+    def encoded(value: Any) -> bytes:
+        try:
+            return encode(value)
+        except (ValueError, ArithmeticError):
+            return encoding.field(b"?", _bytes(value))
+
+    return encoded
 
 
 def _encoder(column: ColumnPlan) -> Encode:
