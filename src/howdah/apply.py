@@ -1,0 +1,170 @@
+"""Everything of a migration that writes: create → load → finish → verify → report, with a ledger of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from howdah import create, definition, finish, ledger, pg, profile, trust
+from howdah.context import Budget, Context
+from howdah.ddl import Derived
+from howdah.due import is_verified
+from howdah.errors import ConfigurationError, TargetRefused
+from howdah.findings import errors
+from howdah.plan import Inspected, Plan
+from howdah.progress import Event
+from howdah.proof import check_conservation, compare, note_differences
+from howdah.report import Report
+from howdah.reporting import last_run, make_report
+from howdah.schedule import load_all
+from howdah.session import Session, chosen, make_plan
+
+# Alembic loads only where a schema needs it: see the function that imports howdah.revisions.
+
+
+def refuse(session: Session, made: Plan) -> None:
+    """Stop before anything is changed when the plan has errors or the role lacks rights.
+
+    :raises ConfigurationError: with the first error and how many there are.
+    :raises TargetRefused: a right is missing.
+    """
+    found = errors(made.findings)
+    if found:
+        first = found[0]
+        where = ".".join(part for part in (first.source, first.table, first.column) if part)
+        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
+        raise ConfigurationError(f"{where}: {first.message}{more}", "See all of it with: howdah plan")
+    row = session.connection.execute(
+        """SELECT has_database_privilege(current_database(), 'TEMP'),
+                  has_database_privilege(current_database(), 'CREATE'),
+                  to_regnamespace(%s) IS NOT NULL, current_user""",
+        [pg.quoted(session.target.schema)],
+    ).fetchone()
+    temporary, may_create, there, role = row or (False, False, False, "")
+    if not temporary:
+        raise TargetRefused(f"Role {role} may not make temporary tables.", "Grant TEMP on the database.")
+    if not may_create and not (there and session.known.exists):
+        raise TargetRefused(
+            f"Role {role} may not create schemas in {session.target.info.database}; the ledger needs one.",
+            f'GRANT CREATE ON DATABASE "{session.target.info.database}" TO "{role}"',
+        )
+
+
+def confirm(session: Session, made: Plan) -> None:
+    """Keep what proves that sources are as they were loaded, where what is kept proves it no more."""
+    stamps = {s.source.name: s.stamp for s in session.snapshots if s.stamp.settled and not s.salvaged}
+    names = stamps.keys() - trust.proven(session.known, stamps)
+    run_id = last_run(session, made) if names else ""
+    for source in made.sources:
+        if run_id and source.name in names:
+            _record_source(session, made, source, UUID(run_id))
+
+
+def apply(
+    session: Session,
+    made: Plan,
+    derived: Derived | None,
+    due: set[tuple[str, str]],
+) -> Report:
+    """Move what is due, verify it, and return what was done; each step is in the ledger when it is committed.
+
+    :param due: what :func:`howdah.due.tables_due` returned.
+    :raises HowdahError: see :mod:`howdah.errors`.
+    """
+    run_id = uuid4()
+    connection, name = session.connection, session.target.name
+    ledger.create(connection)
+    ledger.start_run(connection, name, run_id)
+    session.progress(Event("create"))
+    with session.clock.stage("create"):
+        created = _create(session, made, derived, run_id)
+        released = _release(session, made, derived, due)
+    # Planned again with the target as it is now, and with what the ledger now says is ours.
+    session = replace(session, known=ledger.read(connection, name))
+    made, derived = make_plan(session, made.sources)
+    context = Context(
+        application=name,
+        run_id=run_id,
+        snapshots=session.paths,
+        known=session.known,
+        budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
+        progress=session.progress,
+    )
+    session.progress(Event("load", total=sum(p.rows for p in made.tables if p.identity in due)))
+    with session.clock.stage("load"):
+        loaded, notes = load_all(session, made, due, context)
+    stale = [p for p in made.tables if p.identity in loaded or not is_verified(session, p)]
+    session.progress(Event("indexes"))
+    with session.clock.stage("indexes"):
+        if derived:
+            kept = chosen(session).orphans == "keep"
+            more, remarks = finish.complete(connection, derived, name, run_id, validate=not kept)
+            created += tuple(item for item in more if item.removeprefix("constraint ") not in released)
+            notes += remarks
+        created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
+        finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
+    # Before anything counts as verified: a run that is killed here is finished by the next one.
+    for source in made.sources:
+        if source.name not in session.unchanged:
+            _record_source(session, made, source, run_id)
+    outcomes = compare(session, tuple(stale))
+    note_differences(session, outcomes)
+    for outcome in outcomes:
+        if not outcome.count:
+            ledger.mark_verified(connection, name, *outcome.plan.identity)
+    check_conservation(session, made)
+    changed = bool(created) or any(item.effective for item in loaded.values())
+    report = make_report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)
+    ledger.finish_run(connection, run_id, report.verdict, report.to_dict())
+    return report
+
+
+def _release(session: Session, made: Plan, derived: Derived | None, due: set[tuple[str, str]]) -> frozenset[str]:
+    """Make way for orphans that are to move."""
+    if derived is None or chosen(session).orphans != "keep":
+        return frozenset()
+    loads = frozenset(plan.target.name for plan in made.tables if plan.identity in due)
+    return create.release(session.connection, derived, loads)
+
+
+def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID) -> tuple[str, ...]:
+    """Make the schema; return what was made."""
+    connection, target = session.connection, session.target
+    if target.folder is not None:
+        from howdah import revisions
+
+        return tuple(f"revision {r}" for r in revisions.upgrade(session.request.dsn, target.folder, target.schema))
+    if derived is None:
+        return ()
+    ledger.record_refusals(connection, session.known, run_id, target.schema, derived.refused)
+    ledger.record_choices(connection, session.known, run_id, target.schema, chosen(session).to_dict())
+    wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
+    if not wanted:
+        return ()
+    with connection.transaction():
+        # IF NOT EXISTS would ask for the right to create schemas even where there is nothing to create.
+        if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone():
+            pg.execute(connection, f"CREATE SCHEMA {pg.quoted(target.schema)}")
+        create.run(connection, wanted)
+        for item in wanted:
+            ledger.record_object(
+                connection, target.name, run_id, target.schema, item.kind, item.name, item.table, item.sql
+            )
+    return tuple(f"{item.kind} {item.name}" for item in wanted)
+
+
+def _record_source(session: Session, made: Plan, source: Inspected, run_id: UUID) -> None:
+    taken = next(item for item in session.snapshots if item.source.name == source.name)
+    ledger.record_source(
+        session.connection,
+        session.target.name,
+        run_id,
+        source.name,
+        source.path,
+        source.size,
+        source.sha256,
+        profile.to_json(source.profile),
+        definition.to_json(definition.define(source, made.tables, made.skipped)),
+        trust.stamp_to_json(taken),
+        trust.catalog_to_json(source.catalog),
+    )

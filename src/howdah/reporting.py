@@ -1,0 +1,138 @@
+"""Builds the report of a run from what its stages did and what the ledger says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from howdah import ledger, quarantine
+from howdah.context import Loaded
+from howdah.due import entry_of
+from howdah.findings import Finding
+from howdah.ledger import Ledger, Load
+from howdah.plan import Plan, TablePlan
+from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
+from howdah.session import Session
+
+if TYPE_CHECKING:
+    from howdah.verify import Outcome
+
+
+def make_report(
+    session: Session,
+    made: Plan,
+    verb: str,
+    run_id: str,
+    changed: bool,
+    outcomes: tuple[Outcome, ...] = (),
+    loaded: dict[tuple[str, str], Loaded] | None = None,
+    notes: tuple[Finding, ...] = (),
+    created: tuple[str, ...] = (),
+) -> Report:
+    """Return the report of a run, with rows and quarantine as the ledger has them now.
+
+    :param verb: ``migrate`` or ``verify``.
+    :param run_id: the run that the target is as it is by.
+    :param outcomes: of the tables that were verified in this run.
+    :param loaded: (source, table) → what loading it did, of the tables that were loaded in this run.
+    :param notes: findings of the load, beside those of the sources and of the plan.
+    :param created: what was made in the target.
+    """
+    known = ledger.read(session.connection, session.target.name)
+    waiting = quarantine.groups(session.connection, quarantine.Selection(session.target.name))
+    identities = {p.identity for p in made.tables}
+    tables = [_table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
+    tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
+    differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
+    count = sum(outcome.count for outcome in outcomes)
+    verdict: Verdict = "verified"
+    if count:
+        verdict = "different"
+    elif any(item.salvaged for item in session.snapshots):
+        verdict = "salvaged"
+    elif any(table.quarantined_rows for table in tables):
+        verdict = "quarantined"
+    findings = session.findings + made.findings + notes + _run_findings(made, known, loaded or {}, outcomes)
+    return Report(
+        verb=verb,
+        verdict=verdict,
+        run_id=run_id,
+        changed=changed,
+        seconds=session.clock.total,
+        stages=dict(session.clock.stages),
+        quarantine=tuple(group for group in waiting if (group.source, group.table) in identities),
+        application=session.target.name,
+        target=session.target.info,
+        sources=tuple(SourceReport(s.name, s.path, s.size, s.sha256) for s in made.sources),
+        tables=tuple(tables),
+        findings=findings,
+        differences=tuple(differences),
+        difference_count=count,
+        created=created,
+    )
+
+
+def last_run(session: Session, made: Plan) -> str:
+    """Return the id of the run that the target is as it is by; empty when there is none."""
+    runs = {str(entry.run_id) for p in made.tables if (entry := entry_of(session, p))}
+    row = session.connection.execute(
+        "SELECT run_id FROM howdah.run WHERE run_id = ANY (%s) ORDER BY started_at DESC LIMIT 1", [list(runs)]
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _table_report(plan: TablePlan, entry: Load | None, item: Loaded | None) -> TableReport:
+    return TableReport(
+        source=plan.source,
+        table=plan.table.name,
+        target=f"{plan.target.schema}.{plan.target.name}",
+        source_rows=plan.rows,
+        loaded_rows=entry.loaded_rows if entry else 0,
+        quarantined_rows=entry.quarantined_rows if entry else 0,
+        inserted=item.merged.inserted if item else 0,
+        updated=item.merged.updated if item else 0,
+        deleted=item.merged.deleted if item else 0,
+        changed=item.effective if item else False,
+        seconds=item.seconds if item else 0.0,
+        columns=tuple((c.source, c.target, c.type.sql, c.lossless) for c in plan.columns),
+    )
+
+
+def _run_findings(
+    made: Plan, known: Ledger, loaded: dict[tuple[str, str], Loaded], outcomes: tuple[Outcome, ...]
+) -> tuple[Finding, ...]:
+    found = []
+    for plan in made.tables:
+        entry = known.loads.get(plan.identity)
+        if entry and entry.mapped:
+            found.append(
+                Finding(
+                    "info",
+                    "identifiers_mapped",
+                    f"{entry.mapped:,} identifiers mapped to UUIDs.",
+                    *plan.identity,
+                    rows=entry.mapped,
+                )
+            )
+        item = loaded.get(plan.identity)
+        if item and item.shared:
+            found.append(
+                Finding(
+                    "info",
+                    "already_there",
+                    f"{item.shared:,} rows were there already, equal, and are not howdah's.",
+                    *plan.identity,
+                    rows=item.shared,
+                )
+            )
+    for outcome in outcomes:
+        if outcome.foreign:
+            found.append(
+                Finding(
+                    "info",
+                    "foreign_rows",
+                    f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; they were left alone.",
+                    *outcome.plan.identity,
+                    rows=outcome.foreign,
+                )
+            )
+    return tuple(found)

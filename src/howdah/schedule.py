@@ -1,0 +1,125 @@
+"""Loads the tables of a run in their order: parents before children, side by side what is independent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from howdah import ledger, pg
+from howdah.context import Context, Loaded, Merged
+from howdah.findings import Finding
+from howdah.plan import Plan, TablePlan
+from howdah.session import Session
+
+# Arrow loads only where rows need it: see the functions that import howdah.load.
+
+
+def load_all(
+    session: Session, made: Plan, due: set[tuple[str, str]], context: Context
+) -> tuple[dict[tuple[str, str], Loaded], tuple[Finding, ...]]:
+    """Load what is due, parents before children; then delete what had to wait, children before parents."""
+    loaded: dict[tuple[str, str], Loaded] = {}
+    unsettled: dict[str, TablePlan] = {}
+    for level in _levels(made.groups):
+        batch = [group for group in level if _is_due(group, due, unsettled)]
+        for items in _in_parallel(session, batch, context, tuple(unsettled.values())):
+            for item in items:
+                loaded[item.plan.identity] = item
+                if item.retained:
+                    unsettled[item.plan.target.name] = item.plan
+    notes = _settle(session, made, loaded, context)
+    _load_freed(session, made, loaded, context)
+    return loaded, notes
+
+
+def _settle(
+    session: Session, made: Plan, loaded: dict[tuple[str, str], Loaded], context: Context
+) -> tuple[Finding, ...]:
+    """Delete the rows that had to wait, children before parents; correct ``loaded``, return what stays."""
+    from howdah.load import settle
+
+    notes: list[Finding] = []
+    for plan in reversed(made.tables):
+        done = loaded.get(plan.identity)
+        if done is None or not done.retained:
+            continue
+        deleted, left = settle(session.connection, plan, context)
+        merged = replace(done.merged, deleted=done.merged.deleted + deleted)
+        loaded[plan.identity] = replace(done, merged=merged, retained=left, effective=done.effective or deleted > 0)
+        if left:
+            notes.append(
+                Finding(
+                    "warning",
+                    "still_referenced",
+                    f"{left} rows of {plan.target.name} are gone from the source and "
+                    "stay, as rows that howdah did not load refer to them.",
+                    *plan.identity,
+                    rows=left,
+                )
+            )
+    return tuple(notes)
+
+
+def _load_freed(session: Session, made: Plan, loaded: dict[tuple[str, str], Loaded], context: Context) -> None:
+    """Load again the tables whose waiting rows still held values; correct ``loaded``."""
+    from howdah.load import load_group
+
+    again = [plan for plan in made.tables if _freed(session, plan, loaded)]
+    for plan in again:
+        # A value that a waiting row still held is free now.
+        (second,) = load_group(session.connection, (plan,), context)
+        first = loaded[plan.identity].merged
+        merged = Merged(
+            inserted=first.inserted + second.merged.inserted,
+            updated=first.updated + second.merged.updated,
+            deleted=first.deleted + second.merged.deleted,
+        )
+        loaded[plan.identity] = replace(second, merged=merged, effective=True)
+
+
+def _freed(session: Session, plan: TablePlan, loaded: dict[tuple[str, str], Loaded]) -> bool:
+    item = loaded.get(plan.identity)
+    if item is None or not item.merged.deleted:
+        return False
+    waiting = ledger.waiting_reasons(session.connection, session.target.name)
+    return "unique_conflict" in waiting.get(plan.identity, frozenset())
+
+
+def _is_due(group: tuple[TablePlan, ...], due: set[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
+    """A table whose parent lost rows is due as well: its rows may be orphans now."""
+    return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
+
+
+def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TablePlan, ...]]]:
+    """Put independent groups side by side; groups that fill the same table stay apart."""
+    depth: dict[str, int] = {}
+    levels: list[list[tuple[TablePlan, ...]]] = []
+    for group in groups:
+        own = {plan.target.name for plan in group}
+        parents = {key.parent for plan in group for key in plan.target.foreign_keys} | own
+        level = 1 + max((depth[name] for name in parents if name in depth), default=-1)
+        for name in own:
+            depth[name] = level
+        while len(levels) <= level:
+            levels.append([])
+        levels[level].append(group)
+    return levels
+
+
+def _in_parallel(
+    session: Session, batch: list[tuple[TablePlan, ...]], context: Context, unsettled: tuple[TablePlan, ...]
+) -> Iterator[tuple[Loaded, ...]]:
+    from howdah.load import load_group
+
+    if session.request.jobs == 1 or len(batch) == 1:
+        for group in batch:
+            yield load_group(session.connection, group, context, unsettled)
+        return
+
+    def work(group: tuple[TablePlan, ...]) -> tuple[Loaded, ...]:
+        with pg.connect(session.request.dsn) as connection:
+            return load_group(connection, group, context, unsettled)
+
+    with ThreadPoolExecutor(session.request.jobs) as pool:
+        yield from pool.map(work, batch)
