@@ -1,0 +1,48 @@
+"""The tables of schema ``howdah``: they record runs, sources, loads, chunks and quarantined rows.
+
+``schema`` makes them and knows their version, ``locks`` keeps runs apart, ``reading`` and ``recording`` take values
+of ``model`` out and in, ``quarantine`` keeps the rows that did not fit.
+"""
+
+from howdah.ledger.locks import lock, lock_key
+from howdah.ledger.model import KnownSource, Ledger, Load, Quarantined
+from howdah.ledger.quarantine import add_quarantine, clear_quarantine, quarantined, waiting_reasons
+from howdah.ledger.reading import catalogs, read
+from howdah.ledger.recording import (
+    finish_run,
+    mark_doubtful,
+    mark_verified,
+    record_choices,
+    record_load,
+    record_object,
+    record_refusals,
+    record_source,
+    start_run,
+)
+from howdah.ledger.schema import check_version, create
+
+__all__ = [
+    "KnownSource",
+    "Ledger",
+    "Load",
+    "Quarantined",
+    "add_quarantine",
+    "catalogs",
+    "check_version",
+    "clear_quarantine",
+    "create",
+    "finish_run",
+    "lock",
+    "lock_key",
+    "mark_doubtful",
+    "mark_verified",
+    "quarantined",
+    "read",
+    "record_choices",
+    "record_load",
+    "record_object",
+    "record_refusals",
+    "record_source",
+    "start_run",
+    "waiting_reasons",
+]

@@ -1,0 +1,81 @@
+"""Reads what the ledger knows of an application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from howdah.errors import TargetRefused
+from howdah.ledger.model import CHOICE, REFUSED, KnownSource, Ledger, Load
+from howdah.ledger.schema import check_version
+from howdah.pg import Connection, execute
+
+
+def read(connection: Connection, application: str) -> Ledger:
+    """Return the ledger of an application.
+
+    :raises TargetRefused: a newer howdah made it, or a schema ``howdah`` is there that is no ledger.
+    """
+    row = connection.execute(
+        """SELECT to_regnamespace('howdah') IS NOT NULL, to_regclass('howdah.version') IS NOT NULL,
+                  to_regnamespace('howdah') IS NOT NULL AND EXISTS (
+                    SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('howdah'))"""
+    ).fetchone()
+    schema, made, filled = row or (False, False, False)
+    if not made:
+        if schema and filled:
+            raise TargetRefused(
+                "The target has a schema named howdah that is no ledger of ours.",
+                "Rename it: that name is howdah's.",
+            )
+        return Ledger(application, False, {}, {}, frozenset())
+    check_version(connection)
+    loads = {
+        (source, table): Load(*rest)
+        for source, table, *rest in connection.execute(
+            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
+                      content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
+                      mapped, settled, key_columns, verified_at
+               FROM howdah.load WHERE application = %s""",
+            [application],
+        )
+    }
+    sources = {
+        name: KnownSource(*rest)
+        for name, *rest in execute(
+            connection,
+            """SELECT source, size, sha256, profile, definition IS NOT NULL,
+                      CASE WHEN catalog IS NOT NULL THEN stamp END
+               FROM howdah.source WHERE application = %s""",
+            [application],
+        )
+    }
+    objects = connection.execute(
+        """SELECT schema_name, kind, table_name, name,
+                  CASE WHEN starts_with(kind, %s) OR kind = %s THEN definition END
+           FROM howdah.object WHERE application = %s""",
+        [REFUSED, CHOICE, application],
+    ).fetchall()
+    return Ledger(
+        application,
+        True,
+        loads,
+        sources,
+        objects=frozenset((schema, kind, name) for schema, kind, _, name, why in objects if why is None),
+        refused={
+            (schema, kind.removeprefix(REFUSED), table, name): why
+            for schema, kind, table, name, why in objects
+            if why is not None and kind != CHOICE
+        },
+        choices={(schema, name): chosen for schema, kind, _, name, chosen in objects if kind == CHOICE},
+    )
+
+
+def catalogs(connection: Connection, application: str, sources: list[str]) -> dict[str, Any]:
+    """Return source → the catalog that is kept of it, as JSON values."""
+    if not sources:
+        return {}
+    rows = connection.execute(
+        "SELECT source, catalog FROM howdah.source WHERE application = %s AND source = ANY (%s)",
+        [application, sources],
+    )
+    return dict(rows.fetchall())

@@ -1,0 +1,138 @@
+"""Writes runs, sources, loads and created objects into the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from howdah import __version__
+from howdah.ledger.model import CHOICE, REFUSED, Ledger, Load
+from howdah.pg import Connection, as_json, execute
+
+
+def start_run(connection: Connection, application: str, run_id: UUID) -> None:
+    """Record that a run works on the target."""
+    connection.execute(
+        "INSERT INTO howdah.run (run_id, application, howdah_version) VALUES (%s, %s, %s)",
+        [run_id, application, __version__],
+    )
+
+
+def finish_run(connection: Connection, run_id: UUID, verdict: str, report: dict[str, Any]) -> None:
+    """Record how a run ended."""
+    connection.execute(
+        "UPDATE howdah.run SET finished_at = clock_timestamp(), verdict = %s, report = %s WHERE run_id = %s",
+        [verdict, json.dumps(report).replace("\\u0000", "\\ufffd"), run_id],
+    )
+
+
+def record_source(
+    connection: Connection,
+    application: str,
+    run_id: UUID,
+    name: str,
+    path: str,
+    size: int,
+    digest: str,
+    profile: Any,
+    definition: str,
+    stamp: str | None,
+    catalog: str,
+) -> None:
+    """Record what a source was when all its tables were loaded from it, or found as they had been loaded."""
+    with connection.transaction():
+        connection.execute(
+            """INSERT INTO howdah.source
+                 (application, source, path, size, sha256, profile, run_id, definition, stamp, catalog)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+               ON CONFLICT (application, source) DO UPDATE
+               SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
+                   profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition,
+                   stamp = excluded.stamp, catalog = excluded.catalog""",
+            [application, name, _storable(path), size, digest, json.dumps(profile), run_id, definition, stamp, catalog],
+        )
+        # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
+        connection.execute(
+            """UPDATE howdah.load SET snapshot_sha256 = %s
+               WHERE application = %s AND source = %s AND snapshot_sha256 <> %s""",
+            [digest, application, name, digest],
+        )
+
+
+def _storable(text: str) -> str:
+    """Return text that PostgreSQL can hold: a path may have bytes that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
+
+
+def record_load(connection: Connection, application: str, source: str, table: str, load: Load) -> None:
+    """Record a load, in the transaction that holds its rows."""
+    columns = [field.name for field in fields(Load)]
+    values = {name: getattr(load, name) for name in columns} | {"key_columns": as_json(load.key_columns)}
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    execute(
+        connection,
+        f"""INSERT INTO howdah.load (application, source, table_name, {", ".join(columns)})
+            VALUES (%s, %s, %s, {", ".join(["%s"] * len(columns))})
+            ON CONFLICT (application, source, table_name) DO UPDATE
+            SET loaded_at = now(), {updates}""",
+        [application, source, table, *(values[name] for name in columns)],
+    )
+
+
+def mark_doubtful(connection: Connection, application: str, source: str, table: str) -> None:
+    """Record that a table differs from its source, so that the next ``migrate`` compares it row by row."""
+    connection.execute(
+        """UPDATE howdah.load SET verified_at = NULL, snapshot_sha256 = '', content_digest = ''
+           WHERE application = %s AND source = %s AND table_name = %s""",
+        [application, source, table],
+    )
+
+
+def mark_verified(connection: Connection, application: str, source: str, table: str) -> None:
+    """Record that a table was verified."""
+    connection.execute(
+        """UPDATE howdah.load SET verified_at = clock_timestamp()
+           WHERE application = %s AND source = %s AND table_name = %s""",
+        [application, source, table],
+    )
+
+
+def record_object(
+    connection: Connection,
+    application: str,
+    run_id: UUID,
+    schema: str,
+    kind: str,
+    name: str,
+    table: str,
+    sql: str,
+) -> None:
+    """Record that howdah created something, in the transaction that creates it."""
+    connection.execute(
+        """INSERT INTO howdah.object (application, schema_name, kind, name, table_name, run_id, definition)
+           VALUES (%s, %s, %s, %s, %s, %s, %s)
+           ON CONFLICT (application, schema_name, kind, table_name, name)
+           DO UPDATE SET run_id = excluded.run_id, definition = excluded.definition""",
+        [application, schema, kind, name, table, run_id, sql],
+    )
+
+
+def record_refusals(
+    connection: Connection, known: Ledger, run_id: UUID, schema: str, refused: Mapping[tuple[str, str, str], str]
+) -> None:
+    """Record what PostgreSQL did not take, and why."""
+    for (kind, table, name), why in refused.items():
+        if known.refused.get((schema, kind, table, name)) != why:
+            record_object(connection, known.application, run_id, schema, REFUSED + kind, name, table, why)
+
+
+def record_choices(
+    connection: Connection, known: Ledger, run_id: UUID, schema: str, choices: Mapping[str, str]
+) -> None:
+    """Record what was chosen for a derived schema."""
+    for name, chosen in choices.items():
+        if known.choices.get((schema, name)) != chosen:
+            record_object(connection, known.application, run_id, schema, CHOICE, name, "", chosen)
