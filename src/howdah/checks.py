@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from howdah.catalog.model import TargetForeignKey, TargetUnique
+from howdah.conditions import compared, different, image_digest, parents, refers, same
 from howdah.pg import DATA_FAULTS, Connection, execute, message, qualified, quoted
 from howdah.plan import ColumnPlan
 from howdah.staging import LOCATOR, SHARED, Stage
@@ -67,14 +68,10 @@ def _set_aside_where(connection: Connection, stage: Stage, condition: str, colum
 def _duplicates(connection: Connection, stage: Stage, unique: TargetUnique) -> int:
     # The first by rowid stays: references to it hold, and the choice is the same in every run.
     parts = ", ".join(unique.expressions)
-    conditions = [f"({unique.predicate})"] if unique.predicate else []
-    if unique.nulls_distinct:
-        conditions += [f"({part}) IS NOT NULL" for part in unique.expressions]
-    where = " AND ".join(conditions) or "true"
     statement = f"""
         DELETE FROM {stage.name} s USING (
           SELECT {LOCATOR} AS l, row_number() OVER (PARTITION BY {parts} ORDER BY {LOCATOR}) AS n
-          FROM {stage.name} WHERE {where}) d
+          FROM {stage.name} WHERE {compared(unique)}) d
         WHERE d.l = s.{LOCATOR} AND d.n > 1 RETURNING s.{LOCATOR}"""
     code = "duplicate_key" if unique.primary else "duplicate_unique"
     reason = f"An earlier row has the same value for {unique.name}."
@@ -91,8 +88,8 @@ def against_target(connection: Connection, stage: Stage) -> int:
     if stage.plan.key:
         columns = [quoted(name) for name in stage.written]
         image = different(columns, "t", "s")
-        foreign = f"{_same(stage.plan.key, 's', 't')} AND NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE "
-        foreign += f"{_same(stage.plan.key, 'o', 't')})"
+        foreign = f"{same(stage.plan.key, 's', 't')} AND NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE "
+        foreign += f"{same(stage.plan.key, 'o', 't')})"
         statement = f"DELETE FROM {stage.name} s USING {target} t WHERE {foreign} AND {image} RETURNING s.{LOCATOR}"
         reason = "The target holds another row with this key that howdah did not load; it is left as it is."
         found += _set_aside(connection, stage, statement, ", ".join(stage.plan.key), "conflict", reason)
@@ -111,7 +108,7 @@ def _unique_conflicts(connection: Connection, stage: Stage, unique: TargetUnique
     if stage.plan.key:
         keys = ", ".join(quoted(name) for name in stage.plan.key)
         # A row of ours with that value is no obstacle when this load rewrites it.
-        obstacle = f"NOT EXISTS (SELECT 1 FROM {stage.name} x WHERE {_same(stage.plan.key, 'x', 'b')})"
+        obstacle = f"NOT EXISTS (SELECT 1 FROM {stage.name} x WHERE {same(stage.plan.key, 'x', 'b')})"
     else:
         keys = f"{image_digest(stage.written)} AS h"
         obstacle = f"NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE o.h = b.h)"
@@ -150,22 +147,19 @@ def _orphans_of(
     group: Mapping[str, Stage],
     doomed: Mapping[str, tuple[str, tuple[str, ...]]],
 ) -> int:
-    pairs = list(zip(key.columns, key.parent_columns, strict=True))
-    match = " AND ".join(f"p.{quoted(parent)} = s.{quoted(own)}" for own, parent in pairs)
     local = key.parent_schema == stage.plan.target.schema
-    there = [f"SELECT 1 FROM {qualified(key.parent_schema, key.parent)} p WHERE {match}"]
+    there = [parents(key, "s")]
     parent = group.get(key.parent) if local else None
     if parent is not None and parent.plan.key:
         # Ours are judged by the stage: what is owned and not staged has vanished from the source.
-        ours = _same(parent.plan.key, "o", "p")
+        ours = same(parent.plan.key, "o", "p")
         there[0] += f" AND NOT EXISTS (SELECT 1 FROM {parent.owned} o WHERE {ours})"
     elif local and key.parent in doomed:
         waiting, columns = doomed[key.parent]
-        there[0] += f" AND NOT EXISTS (SELECT 1 FROM {waiting} o WHERE {_same(columns, 'o', 'p')})"
+        there[0] += f" AND NOT EXISTS (SELECT 1 FROM {waiting} o WHERE {same(columns, 'o', 'p')})"
     if parent is not None and parent.fills(key.parent_columns):
-        there.append(f"SELECT 1 FROM {parent.name} p WHERE {match}")
-    conditions = [f"s.{quoted(own)} IS NOT NULL" for own in key.columns]
-    conditions += [f"NOT EXISTS ({query})" for query in there]
+        there.append(parents(key, "s", parent.name))
+    conditions = [refers(key, "s"), *(f"NOT EXISTS ({query})" for query in there)]
     statement = f"DELETE FROM {stage.name} s WHERE {' AND '.join(conditions)} RETURNING s.{LOCATOR}"
     reason = f"No row of {key.parent} has the key that this row refers to ({key.name})."
     return _set_aside(connection, stage, statement, ", ".join(key.columns), "orphan", reason)
@@ -175,23 +169,3 @@ def _set_aside(connection: Connection, stage: Stage, statement: str, column: str
     locators = {row[0] for row in execute(connection, statement)}
     stage.rejects.extend(Reject(locator, column, code, reason) for locator in sorted(locators))
     return len(locators)
-
-
-def _same(columns: tuple[str, ...], one: str, other: str) -> str:
-    return " AND ".join(f"{one}.{quoted(name)} = {other}.{quoted(name)}" for name in columns)
-
-
-def different(columns: list[str], one: str, other: str) -> str:
-    """Return SQL that is true when two rows differ in the stored bytes of some (quoted) column.
-
-    It sees −0.0 against 0.0 and the case of citext, which ``<>`` does not, and takes json, which has no
-    ``<>``.
-    """
-    rows = (f"ROW({', '.join(f'{alias}.{column}' for column in columns)})" for alias in (one, other))
-    return f"record_image_ne({', '.join(rows)})"
-
-
-def image_digest(columns: tuple[str, ...], alias: str = "") -> str:
-    """Return SQL of a row's digest, by which rows of a table without a key are told apart."""
-    prefix = f"{alias}." if alias else ""
-    return f"md5(ROW({', '.join(prefix + quoted(name) for name in columns)})::text)"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from howdah import ownership, rebuild, record
-from howdah.checks import image_digest
+from howdah.conditions import compared, image_digest, parents, refers
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import BrokenConstraint, Connection, attempt, execute, qualified, quoted
 from howdah.plan import TablePlan
@@ -126,25 +126,14 @@ def _check(connection: Connection, plan: TablePlan, target: str) -> None:
     questions = []
     for unique in plan.target.uniques:
         if unique.name not in there and filled >= set(unique.used):
-            conditions = [f"({unique.predicate})"] if unique.predicate else []
-            if unique.nulls_distinct:
-                conditions += [f"({part}) IS NOT NULL" for part in unique.expressions]
-            where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
             parts = ", ".join(unique.expressions)
-            questions.append(f"SELECT 1 FROM {target} {where} GROUP BY {parts} HAVING count(*) > 1")
+            questions.append(f"SELECT 1 FROM {target} WHERE {compared(unique)} GROUP BY {parts} HAVING count(*) > 1")
     for check in plan.target.checks:
         if check.name not in there and filled >= set(check.used):
             questions.append(f"SELECT 1 FROM {target} WHERE NOT ({check.expression})")
     for key in plan.target.foreign_keys:
         if filled >= set(key.columns):
-            match = " AND ".join(
-                f"p.{quoted(parent)} = t.{quoted(own)}"
-                for own, parent in zip(key.columns, key.parent_columns, strict=True)
-            )
-            given = " AND ".join(f"t.{quoted(own)} IS NOT NULL" for own in key.columns)
-            parent = qualified(key.parent_schema, key.parent)
-            there_is = f"EXISTS (SELECT 1 FROM {parent} p WHERE {match})"
-            questions.append(f"SELECT 1 FROM {target} t WHERE {given} AND NOT {there_is}")
+            questions.append(f"SELECT 1 FROM {target} t WHERE {refers(key, 't')} AND NOT EXISTS ({parents(key, 't')})")
     if questions:
         execute(connection, f"ANALYZE {target}")
     for question in questions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from howdah import ownership
-from howdah.checks import different, image_digest
+from howdah.conditions import different, image_digest, same
 from howdah.context import Merged
 from howdah.pg import Connection, execute, qualified, quoted
 from howdah.plan import TablePlan
@@ -17,7 +17,7 @@ def delete_vanished(connection: Connection, stage: Stage) -> int:
     """
     if not stage.plan.key:
         return _delete_surplus(connection, stage)
-    gone = f"NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(stage.plan.key, 's', 't')})"
+    gone = f"NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {same(stage.plan.key, 's', 't')})"
     return _delete(connection, stage.plan, stage.owned, gone)
 
 
@@ -28,7 +28,7 @@ def delete_retained(connection: Connection, plan: TablePlan, retained: str) -> i
 
 def _delete(connection: Connection, plan: TablePlan, keys: str, condition: str) -> int:
     target = qualified(plan.target.schema, plan.target.name)
-    conditions = [_same(plan.key, "t", "o"), condition]
+    conditions = [same(plan.key, "t", "o"), condition]
     for reference in plan.target.referenced_by:
         pairs = zip(reference.columns, reference.parent_columns, strict=True)
         match = " AND ".join(f"r.{quoted(own)} = t.{quoted(parent)}" for own, parent in pairs)
@@ -92,12 +92,12 @@ def write(connection: Connection, stage: Stage) -> Merged:
     if settable:
         statement = f"""
             UPDATE {target} t SET {", ".join(f"{c} = s.{c}" for c in settable)} FROM {stage.name} s
-            WHERE {_same(stage.plan.key, "t", "s")} AND NOT s.{SHARED}
+            WHERE {same(stage.plan.key, "t", "s")} AND NOT s.{SHARED}
               AND {different(settable, "t", "s")}"""
         updated = execute(connection, statement).rowcount
     statement = f"""
         INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {stage.name} s
-        WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {_same(stage.plan.key, "t", "s")})
+        WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {same(stage.plan.key, "t", "s")})
         ORDER BY {LOCATOR}"""
     inserted = execute(connection, statement).rowcount
     return Merged(inserted=inserted, updated=updated)
@@ -113,9 +113,9 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
     if not plan.key:
         return 0
     gone = f"""SELECT {", ".join(f"o.{quoted(name)}" for name in plan.key)} FROM {stage.owned} o
-               WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {_same(plan.key, "s", "o")})
+               WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {same(plan.key, "s", "o")})
                  AND EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
-                             WHERE {_same(plan.key, "t", "o")})"""
+                             WHERE {same(plan.key, "t", "o")})"""
     return ownership.record_retained(connection, application, run_id, plan, gone)
 
 
@@ -123,9 +123,5 @@ def record_retained(connection: Connection, application: str, run_id: object, pl
     """Write anew which rows of ours still wait to be deleted; return how many."""
     gone = f"""SELECT {", ".join(f"o.{quoted(name)}" for name in plan.key)} FROM {retained} o
                WHERE EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
-                             WHERE {_same(plan.key, "t", "o")})"""
+                             WHERE {same(plan.key, "t", "o")})"""
     return ownership.record_retained(connection, application, run_id, plan, gone)
-
-
-def _same(columns: tuple[str, ...], one: str, other: str) -> str:
-    return " AND ".join(f"{one}.{quoted(name)} = {other}.{quoted(name)}" for name in columns)
