@@ -16,10 +16,10 @@ def from_json(value: dict[str, Any]) -> SourceCatalog:
     return catalog
 
 
-def _built(kind: Any, value: Any) -> Any:
+def _built(kind: type[Any], value: Any) -> Any:
     if is_dataclass(kind):
-        hints = _hints(kind)  # type: ignore[arg-type]
-        return kind(**{name: _built(hints[name], part) for name, part in value.items()})  # type: ignore[operator]
+        hints = _hints(kind)
+        return kind(**{name: _built(hints[name], part) for name, part in value.items()})
     if get_origin(kind) is tuple:
         # Every tuple of a catalog is a list of equal things: tuple[Thing, ...].
         return tuple(_built(get_args(kind)[0], part) for part in value)
