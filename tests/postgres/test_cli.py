@@ -5,19 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from howdah.cli import main
 from howdah.pipeline import Request
 from howdah.pipeline import migrate as run_migrate
-
-
-@pytest.fixture
-def howdah(database, monkeypatch):
-    for name in ("PGHOST", "PGSERVICE", "PGDATABASE", "PGHOSTADDR", "HOWDAH_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOWDAH_DSN", database.dsn)
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

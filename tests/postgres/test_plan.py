@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
 
-from howdah.cli import main
 from howdah.pipeline import Request, migrate, plan
 
 ROWS = [(n, f"{n}", 1_700_000_000 + n, "true") for n in range(1, 101)]
@@ -18,12 +16,6 @@ BAD = [(200, "1,234", 1_700_000_000, "maybe"), (201, "x", None, "no"), (202, "7"
 def source(make_source):
     script = "CREATE TABLE sales (id INTEGER PRIMARY KEY, amount INTEGER, sold_at INTEGER, paid BOOLEAN)"
     return make_source(script, sales=[(n, int(a), t, w) for n, a, t, w in ROWS] + BAD)
-
-
-@pytest.fixture
-def howdah(database, monkeypatch):
-    monkeypatch.setenv("HOWDAH_DSN", database.dsn)
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 def test_what_the_plan_foresees_is_what_migrate_quarantines(database, source):

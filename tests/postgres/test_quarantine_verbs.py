@@ -7,23 +7,13 @@ import json
 import stat
 
 import pytest
-from click.testing import CliRunner
 
-from howdah.cli import main
 from howdah.pipeline import Request, migrate
 
 SCRIPT = """
 CREATE TABLE people (id INTEGER PRIMARY KEY, age INTEGER, photo BLOB, weight REAL);
 CREATE TABLE pets (owner INTEGER REFERENCES people(id), name TEXT, PRIMARY KEY (owner, name)) WITHOUT ROWID;
 """
-
-
-@pytest.fixture
-def howdah(database, monkeypatch):
-    for name in ("PGHOST", "PGSERVICE", "PGDATABASE", "PGHOSTADDR", "HOWDAH_DEBUG"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOWDAH_DSN", database.dsn)
-    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
