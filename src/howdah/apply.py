@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from howdah import create, definition, finish, ledger, pg, profile, trust
+from howdah import create, definition, finish, ledger, pg, profile, stages, trust
 from howdah.context import Budget, Context
 from howdah.ddl import Derived
 from howdah.due import is_verified
@@ -51,13 +51,18 @@ def refuse(session: Session, made: Plan) -> None:
 
 
 def confirm(session: Session, made: Plan) -> None:
-    """Keep what proves that sources are as they were loaded, where what is kept proves it no more."""
+    """Leave the ledger as a run does that has nothing to move.
+
+    What proves that sources are as they were loaded is kept anew where what is kept proves it no more, and stages of
+    loads that were ended are dropped.
+    """
     stamps = {s.source.name: s.stamp for s in session.snapshots if s.stamp.settled and not s.salvaged}
     names = stamps.keys() - trust.proven(session.known, stamps)
     run_id = last_run(session, made) if names else ""
     for source in made.sources:
         if run_id and source.name in names:
             _record_source(session, made, source, UUID(run_id))
+    stages.sweep(session.connection, session.target.name)
 
 
 def apply(
@@ -75,6 +80,8 @@ def apply(
     connection, name = session.connection, session.target.name
     ledger.create(connection)
     ledger.start_run(connection, name, run_id)
+    # Before the schema is worked on: a stage uses its types.
+    stages.sweep(connection, name, made.tables)
     session.progress(Event("create"))
     with session.clock.stage("create"):
         created = _create(session, made, derived, run_id)
@@ -93,6 +100,7 @@ def apply(
     session.progress(Event("load", total=sum(p.rows for p in made.tables if p.identity in due)))
     with session.clock.stage("load"):
         loaded, notes = load_all(session, made, due, context)
+        stages.sweep(connection, name)
     stale = [p for p in made.tables if p.identity in loaded or not is_verified(session, p)]
     session.progress(Event("indexes"))
     with session.clock.stage("indexes"):

@@ -6,17 +6,17 @@ whole load is undone, and the way through a staging table finds out which row it
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from howdah import ownership, rebuild, record
+from howdah import ownership, rebuild, record, stages
 from howdah.conditions import compared, image_digest, parents, refers
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import BrokenConstraint, Connection, attempt, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.sending import Sender, Sent
+from howdah.staging import Stage
 
 # Below this, building indexes anew costs more than keeping them up.
 _MANY = 20_000
@@ -44,22 +44,26 @@ def suits(connection: Connection, plan: TablePlan, context: Context) -> bool:
     return bool(row and row[0]) and _empty(connection, plan)
 
 
-def load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
+def load(connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None) -> Loaded:
     """Load a table in a transaction of its own.
 
+    :param started: when work on it began, of the clock that never goes back.
+    :param stage: of a large table, where its rows wait; it is dropped.
     :raises NotDirectError: a row breaks a rule of the table, or somebody else has put rows into it.
     :raises VerificationFailed: rows were lost on the way.
     :raises QuarantinedRows: over the budget.
     """
     try:
         with connection.transaction():
-            return _load(connection, plan, context)
+            loaded = _load(connection, plan, context, started, stage)
+            if stage:
+                stages.drop(connection, stages.name_of(context.application, plan))
+            return loaded
     except BrokenConstraint as error:
         raise NotDirectError from error
 
 
-def _load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
-    started = time.monotonic()
+def _load(connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None) -> Loaded:
     target = qualified(plan.target.schema, plan.target.name)
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
     if not _empty(connection, plan):
@@ -70,10 +74,13 @@ def _load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
         attempt(connection, f"TRUNCATE {target}")
         taken = rebuild.take_down(connection, target)
     columns = ", ".join(quoted(column.target) for column in plan.columns)
-    path, _ = context.snapshots[plan.source]
     with _unchecked_references(connection, plan):
-        sent = Sender(connection, path, plan, target, columns, staged=False).send(partial(context.step, plan))
-    record.count_again(path, plan, sent.rows)
+        if stage:
+            sent = _unstage(connection, stage, target, columns)
+        else:
+            path, _ = context.snapshots[plan.source]
+            sent = Sender(connection, path, plan, target, columns, staged=False).send(partial(context.step, plan))
+            record.count_again(path, plan, sent.rows)
     rebuild.put_up(connection, taken)
     _check(connection, plan, target)
     return record.record(
@@ -90,7 +97,19 @@ def _load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
             merged=Merged(inserted=sent.copied),
             started=started,
         ),
-        partial(_chunks, connection, context, plan, sent),
+        partial(_chunks, connection, context, plan, sent, stage),
+    )
+
+
+def _unstage(connection: Connection, stage: Stage, target: str, columns: str) -> Sent:
+    statement = f"INSERT INTO {target} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage.name}"
+    return Sent(
+        rows=stage.rows,
+        copied=execute(connection, statement).rowcount,
+        mapped=stage.mapped,
+        content_digest=stage.content_digest,
+        chunks=list(stage.chunks),
+        rejects=list(stage.rejects),
     )
 
 
@@ -108,7 +127,10 @@ def _empty(connection: Connection, plan: TablePlan) -> bool:
     return execute(connection, f"SELECT 1 FROM {target} LIMIT 1").fetchone() is None
 
 
-def _chunks(connection: Connection, context: Context, plan: TablePlan, sent: Sent) -> int:
+def _chunks(connection: Connection, context: Context, plan: TablePlan, sent: Sent, stage: Stage | None) -> int:
+    if stage and plan.key:
+        stages.adopt(connection, context.application, plan, context.run_id)
+        return 0
     keys = sent.keys
     if not plan.key:
         keys = ownership.digests_by_chunk(connection, plan, image_digest(tuple(c.target for c in plan.columns)))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from functools import partial
 
-from howdah import checks, direct, merge, ownership, record
+from howdah import checks, direct, merge, ownership, record, resume, stages
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import Connection, Rollback, execute, qualified, quoted
 from howdah.plan import TablePlan
@@ -21,53 +22,74 @@ def load_group(
 ) -> tuple[Loaded, ...]:
     """Load the tables of one group in one transaction and return what was done.
 
-    A load that would leave everything as it is, is rolled back: no write.
+    A load that would leave everything as it is, is rolled back: no write. Rows of large tables are brought to the
+    server in transactions before it.
 
     :param unsettled: tables with rows that wait to be deleted; they count as gone when parents are looked
         for.
     :raises VerificationFailed: rows were lost on the way.
     :raises QuarantinedRows: over the budget.
     """
+    started = time.monotonic()
+    large = {
+        plan.identity: resume.stage(connection, plan, number, context)
+        for number, plan in enumerate(group)
+        if resume.is_large(plan, context)
+    }
     if len(group) == 1 and not unsettled and direct.suits(connection, group[0], context):
         with contextlib.suppress(direct.NotDirectError):
-            return (direct.load(connection, group[0], context),)
+            return (direct.load(connection, group[0], context, started, large.get(group[0].identity)),)
     result: tuple[Loaded, ...] = ()
     with connection.transaction():
-        result = _load_group(connection, group, context, unsettled)
+        result = _load_group(connection, group, context, unsettled, started, large)
         if not any(loaded.effective for loaded in result):
             raise Rollback
+        _drop(connection, context, large)
+        return result
+    _drop(connection, context, large)
     return result
 
 
+def _drop(connection: Connection, context: Context, large: Mapping[tuple[str, str], Stage]) -> None:
+    for s in large.values():
+        stages.drop(connection, stages.name_of(context.application, s.plan))
+
+
 def _load_group(
-    connection: Connection, group: tuple[TablePlan, ...], context: Context, unsettled: tuple[TablePlan, ...]
+    connection: Connection,
+    group: tuple[TablePlan, ...],
+    context: Context,
+    unsettled: tuple[TablePlan, ...],
+    started: float,
+    large: Mapping[tuple[str, str], Stage],
 ) -> tuple[Loaded, ...]:
-    started = time.monotonic()
-    stages = [_stage(connection, plan, number, context) for number, plan in enumerate(group)]
-    by_target = {s.plan.target.name: s for s in stages}
-    for s in stages:
+    staged = [
+        large.get(plan.identity) or _stage(connection, plan, number, context) for number, plan in enumerate(group)
+    ]
+    by_target = {s.plan.target.name: s for s in staged}
+    for s in staged:
         # Readers go on; writers wait, so that nobody fills a gap between a check and the insert it is for.
         target = qualified(s.plan.target.schema, s.plan.target.name)
         execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
         ownership.recall(connection, context.application, s.plan, s.owned)
     doomed = _doomed(connection, context, unsettled)
-    restore = _defer(connection, stages)
+    restore = _defer(connection, staged)
     deleted = dict.fromkeys(by_target, 0)
-    for s in stages:
+    for s in staged:
         checks.within(connection, s)
     while True:
-        for s in reversed(stages):
+        for s in reversed(staged):
             deleted[s.plan.target.name] += merge.delete_vanished(connection, s)
         # A row set aside may be another's parent, and its old version must go: again until nothing is found.
-        if not sum(checks.against_target(connection, s) for s in stages) + sum(
-            checks.orphans(connection, s, by_target, doomed) for s in stages
+        if not sum(checks.against_target(connection, s) for s in staged) + sum(
+            checks.orphans(connection, s, by_target, doomed) for s in staged
         ):
             break
-    written = {s.plan.target.name: merge.write(connection, s) for s in stages}
+    written = {s.plan.target.name: merge.write(connection, s) for s in staged}
     _restore(connection, restore)
     return tuple(
         _record(connection, s, context, written[s.plan.target.name], deleted[s.plan.target.name], started)
-        for s in stages
+        for s in staged
     )
 
 

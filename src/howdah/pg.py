@@ -281,6 +281,14 @@ def explain(error: psycopg.Error) -> HowdahError:
         return TargetRefused(
             what, "Another session holds a lock on the table; end it, then run the same command again."
         )
+    if isinstance(error, psycopg.errors.DiskFull):
+        return HowdahError(
+            what,
+            "Make room on the server's disk (a large table takes its room twice while it loads), then run the same"
+            " command again: it goes on with the tables that are finished and the chunks that are staged.",
+        )
     if isinstance(error, psycopg.OperationalError):
-        return HowdahError(what, "Nothing half-done was kept; run the same command again when the server is back.")
+        return HowdahError(
+            what, "Nobody sees anything half-done; run the same command again when the server is back, and it goes on."
+        )
     return TargetRefused(what, "Nothing of this table was changed; clear the cause and run the same command again.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from howdah.catalog.sqlite import open_snapshot
@@ -38,7 +39,10 @@ class Sent:
 
 
 class Sender:
-    """Sends one table.
+    """Sends one table, once.
+
+    :ivar lanes: of the source's columns.
+    :ivar sent: what became of the rows so far.
 
     :param table: where to, qualified and quoted.
     :param columns: quoted names of the columns to fill.
@@ -55,9 +59,9 @@ class Sender:
         self._statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
         self._staged = staged
         with open_snapshot(snapshot) as source:
-            self._lanes = lanes(source, plan)
-        self._encoder = Encoder(plan, self._lanes, staged=staged)
-        self._sent = Sent()
+            self.lanes = lanes(source, plan)
+        self._encoder = Encoder(plan, self.lanes, staged=staged)
+        self.sent = Sent()
 
     def send(self, step: Callable[[int, int], None]) -> Sent:
         """Read, cast and copy all rows.
@@ -66,28 +70,50 @@ class Sender:
         :raises SourceError: the snapshot cannot be read.
         :raises psycopg.IntegrityError: a row breaks a constraint of the final table.
         """
-        sent = self._sent
         # Closed here and now when a row is refused: the threads behind it must not outlive this load.
-        with closing(pieces(self._snapshot, self._plan, self._encoder)) as found:
+        with closing(self.chunks()) as chunks:
+            for _ in chunks:
+                step(self.sent.rows, self.sent.size)
+        return self.sent
+
+    def chunks(
+        self, known: Sequence[bytes] = (), begin: Callable[[int], None] | None = None
+    ) -> Generator[Chunk, None, None]:
+        """Read, cast and copy chunk by chunk; yield each one when its rows are there.
+
+        :param known: digests of the chunks that are there already: they are read and compared only, up to the first
+            one that differs.
+        :param begin: called once, with the ordinal of the first chunk that is copied, before it is.
+        :raises: as :meth:`send`.
+        """
+        sent = self.sent
+        with closing(pieces(self._snapshot, self._plan, self._encoder, known)) as found:
             for piece in found:
                 if isinstance(piece, Part):
+                    if begin:
+                        begin(piece.ordinal)
+                        begin = None
                     self._part(piece)
                     continue
                 sent.chunks.append(piece)
                 sent.rows += piece.rows
-                step(sent.rows, sent.size)
-        sent.content_digest = whole_digest(self._plan, self._lanes, [chunk.digest for chunk in sent.chunks])
-        sent.mapped = self._encoder.mapped
-        return sent
+                sent.mapped += piece.mapped
+                yield piece
+        sent.content_digest = whole_digest(self._plan, self.lanes, [chunk.digest for chunk in sent.chunks])
+
+    @cached_property
+    def _again(self) -> Encoder:
+        """Casts single rows once more; the other encoder is at work in its thread, and counts."""
+        return Encoder(self._plan, self.lanes, staged=self._staged)
 
     def _part(self, part: Part) -> None:
-        self._sent.rejects.extend(part.rejects)
-        self._sent.size += len(part.stream)
+        self.sent.rejects.extend(part.rejects)
+        self.sent.size += len(part.stream)
         if not part.locators or self._copied(part.stream, part.ordinal, len(part.locators), part.keys):
             return
         with open_snapshot(self._snapshot) as source:
             picked = pick(source, self._plan.table, set(part.locators))
-            rows = [(locator, *self._encoder.one(locator, part.ordinal, row)) for locator, row in picked]
+            rows = [(locator, *self._again.one(locator, part.ordinal, row)) for locator, row in picked]
         self._halves(rows, part.ordinal)
 
     def _copied(self, stream: bytes, ordinal: int, rows: int, keys: bytes, alone: int | None = None) -> bool:
@@ -104,10 +130,10 @@ class Sender:
             if alone is None:
                 return False
             reason = f"PostgreSQL refused it: {message(error)}"
-            self._sent.rejects.append(Reject(alone, error.diag.column_name or "", "server_refused", reason))
+            self.sent.rejects.append(Reject(alone, error.diag.column_name or "", "server_refused", reason))
             return True
-        self._sent.copied += rows
-        self._sent.keys[ordinal] = self._sent.keys.get(ordinal, b"") + keys
+        self.sent.copied += rows
+        self.sent.keys[ordinal] = self.sent.keys.get(ordinal, b"") + keys
         return True
 
     def _halves(self, rows: list[tuple[int, bytes, bytes]], ordinal: int) -> None:

@@ -1,4 +1,4 @@
-"""Brings cast rows into a temporary table of the target, setting aside those that do not fit."""
+"""Brings cast rows into a staging table of the target, setting aside those that do not fit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from howdah.pg import Connection, execute, quoted
 from howdah.plan import TablePlan
-from howdah.sending import Sender
+from howdah.sending import Sender, Sent
 from howdah.vector.encode import Reject
 from howdah.vector.stream import Chunk
 
@@ -21,7 +21,8 @@ SHARED = "_howdah_shared"
 class Stage:
     """A staged table.
 
-    :ivar name: the temporary table, qualified and quoted.
+    :ivar name: the staging table, qualified and quoted; a temporary one, or that of a large table
+        (:mod:`howdah.resume`).
     :ivar owned: the temporary table with the keys of our earlier rows, qualified and quoted.
     :ivar chunks: what was read, in reading order.
     :ivar mapped: identifiers that were mapped.
@@ -58,22 +59,35 @@ def stage(
     :param number: makes the names of temporary tables unique within a transaction.
     :param step: called with the rows done and the bytes of text and blobs sent so far.
     """
-    name, owned = f"pg_temp._howdah_stage_{number}", f"pg_temp._howdah_owned_{number}"
+    name = f"pg_temp._howdah_stage_{number}"
+    execute(connection, f"CREATE TEMP TABLE _howdah_stage_{number} ({definition(plan)}) ON COMMIT DROP")
+    sent = Sender(connection, snapshot, plan, name, filled(plan), staged=True).send(step)
+    return staged(connection, plan, name, number, sent)
+
+
+def definition(plan: TablePlan) -> str:
+    """Return SQL of a staging table's columns."""
     columns = ", ".join(f"{quoted(column.target)} {column.type.sql}" for column in plan.columns)
-    execute(
-        connection,
-        f"CREATE TEMP TABLE _howdah_stage_{number} ({LOCATOR} bigint, {CHUNK} int, "
-        f"{SHARED} boolean NOT NULL DEFAULT false, {columns}) ON COMMIT DROP",
-    )
-    names = ", ".join([LOCATOR, CHUNK, *(quoted(column.target) for column in plan.columns)])
-    sent = Sender(connection, snapshot, plan, name, names, staged=True).send(step)
+    return f"{LOCATOR} bigint, {CHUNK} int, {SHARED} boolean NOT NULL DEFAULT false, {columns}"
+
+
+def filled(plan: TablePlan) -> str:
+    """Return the quoted names of the columns of a staging table that are sent."""
+    return ", ".join([LOCATOR, CHUNK, *(quoted(column.target) for column in plan.columns)])
+
+
+def staged(connection: Connection, plan: TablePlan, name: str, number: int, sent: Sent) -> Stage:
+    """Return a staging table whose rows are there.
+
+    :param number: makes the names of temporary tables unique within a transaction.
+    """
     if sent.rows > 1000:
-        # Temporary tables are invisible to autovacuum; without statistics the joins below would be nested loops.
+        # Autovacuum has not looked at it; without statistics the joins of the checks would be nested loops.
         execute(connection, f"ANALYZE {name}")
     return Stage(
         plan=plan,
         name=name,
-        owned=owned,
+        owned=f"pg_temp._howdah_owned_{number}",
         rows=sent.rows,
         chunks=tuple(sent.chunks),
         content_digest=sent.content_digest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -51,6 +51,7 @@ class Chunk:
     """A chunk of the ledger, all of whose parts have been given.
 
     :ivar digest: of its values and storage classes.
+    :ivar mapped: identifiers in it that were mapped.
     """
 
     ordinal: int
@@ -58,15 +59,18 @@ class Chunk:
     last: int
     rows: int
     digest: bytes
+    mapped: int = 0
 
 
-def pieces(path: Path, plan: TablePlan, encoder: Encoder) -> Generator[Part | Chunk]:
+def pieces(path: Path, plan: TablePlan, encoder: Encoder, known: Sequence[bytes] = ()) -> Generator[Part | Chunk]:
     """Yield the parts of each chunk, then the chunk; reading and casting go on meanwhile.
 
+    :param known: digests of chunks that need no casting; the parts of the first ones, as long as they are the same,
+        are left out.
     :raises SourceError: the snapshot cannot be read.
     """
     read = prefetched(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure))
-    with closing(prefetched(_encoded(read, path, plan.table, encoder))) as found:
+    with closing(prefetched(_encoded(read, path, plan.table, encoder, known))) as found:
         yield from found
 
 
@@ -77,10 +81,7 @@ def content_digest(path: Path, plan: TablePlan) -> str:
         kinds = lanes(connection, plan)
         walker = Walker(connection, plan.table)
         for unit in units(path, plan.table, sources(plan), kinds):
-            digest = _digest(unit)
-            for _, row in walker.take(unit.locators[unit.odd].tolist()):
-                digest.update(row_bytes(row))
-            found.append(digest.digest())
+            found.append(_whole(unit, walker))
     return whole_digest(plan, kinds, found)
 
 
@@ -118,10 +119,19 @@ class Walker:
                 return
 
 
-def _encoded(read: prefetched[Unit], path: Path, table: SourceTable, encoder: Encoder) -> Iterator[Part | Chunk]:
+def _encoded(
+    read: prefetched[Unit], path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes]
+) -> Iterator[Part | Chunk]:
     with open_snapshot(path) as connection, closing(read):
-        walker = Walker(connection, table)
+        # A walk goes forward only: the chunk that is the first to differ is walked through twice.
+        walker, ahead = Walker(connection, table), Walker(connection, table)
+        same = True
         for ordinal, unit in enumerate(read):
+            same = same and ordinal < len(known) and _whole(unit, ahead) == known[ordinal]
+            if same:
+                yield _chunk(ordinal, unit, known[ordinal])
+                continue
+            mapped = encoder.mapped
             whole = encoder(unit, ordinal)
             yield Part(ordinal, whole.stream, whole.locators, whole.keys, whole.rejects)
             digest = _digest(unit)
@@ -137,7 +147,11 @@ def _encoded(read: prefetched[Unit], path: Path, table: SourceTable, encoder: En
                     held = _Held(ordinal)
             if held.locators or held.rejects:
                 yield held.part()
-            yield Chunk(ordinal, int(unit.locators[0]), int(unit.locators[-1]), len(unit), digest.digest())
+            yield _chunk(ordinal, unit, digest.digest(), encoder.mapped - mapped)
+
+
+def _chunk(ordinal: int, unit: Unit, digest: bytes, mapped: int = 0) -> Chunk:
+    return Chunk(ordinal, int(unit.locators[0]), int(unit.locators[-1]), len(unit), digest, mapped)
 
 
 class _Held:
@@ -160,6 +174,14 @@ class _Held:
     def part(self) -> Part:
         stream, keys = b"".join(self._rows), b"".join(self._keys)
         return Part(self.ordinal, stream, tuple(self.locators), keys, tuple(self.rejects))
+
+
+def _whole(unit: Unit, walker: Walker) -> bytes:
+    """Return the digest of a unit, with the rows that must be read one by one."""
+    digest = _digest(unit)
+    for _, row in walker.take(unit.locators[unit.odd].tolist()):
+        digest.update(row_bytes(row))
+    return bytes(digest.digest())
 
 
 def _digest(unit: Unit) -> Any:
