@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import docker
@@ -47,7 +48,11 @@ def server() -> Iterator[str]:
 
 @contextmanager
 def container(
-    settings: Mapping[str, str] = SETTINGS, *, in_memory: bool = True, room: str = "4g"
+    settings: Mapping[str, str] = SETTINGS,
+    *,
+    in_memory: bool = True,
+    room: str = "4g",
+    disks: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Container]:
     """Give a throw-away server made from the project's own image.
 
@@ -55,6 +60,7 @@ def container(
 
     :param settings: of the server, besides those that make it reachable.
     :param in_memory: its data lies in memory, at most as much as ``room`` says; else in a volume of its own.
+    :param disks: further disks in memory, for tablespaces: path → size.
     """
     data = "/tmp/data" if in_memory else "/var/lib/postgresql/data"
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
@@ -81,7 +87,7 @@ def container(
         ],
         detach=True,
         labels={LABEL: str(os.getpid())},
-        tmpfs={"/tmp": f"rw,exec,size={room},uid=5432,gid=5432"},
+        tmpfs={path: f"rw,exec,size={size},uid=5432,gid=5432" for path, size in {"/tmp": room, **disks}.items()},
         shm_size="256m",
         ports={"5432/tcp": ("127.0.0.1", None)},
         stop_signal="SIGINT",

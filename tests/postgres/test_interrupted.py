@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import signal
+import random
 import subprocess
 import sys
 import time
@@ -11,13 +12,15 @@ import time
 import psycopg
 import pytest
 
-from howdah import ledger
+from howdah import ledger, resume
 from howdah.errors import LockHeld
 from howdah.pipeline import Request, migrate, verify
 from howdah.progress import Event
+from howdah.vector import reading
 
+KILLS = 15  # of each way to load a table
 TABLES = 4
-ROWS = 6_000
+ROWS = 4_000
 
 
 @pytest.fixture
@@ -50,27 +53,61 @@ def half_loaded(database):
     return wrong
 
 
-def test_killed_at_any_moment_the_next_run_finishes(database, source):
-    began = time.monotonic()
-    whole = start(database, source)
-    assert whole.wait() == 0
-    duration = time.monotonic() - began
-    seen = set()
-    for attempt in range(8):
+STAGED = {(resume, "LARGE_BYTES"): 0, (resume, "GROUP_BYTES"): 1, (reading, "UNIT_ROWS"): 1024}
+"""Takes every table for a large one."""
+
+
+def move(dsn, path, staged):
+    """Migrate, in a process that will be killed."""
+    for (module, name), value in STAGED.items() if staged else ():
+        setattr(module, name, value)
+    migrate(Request((path,), dsn))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes that have all modules loaded when they start: most of a short run would be imports."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__, "howdah.load", "howdah.verify"])
+    return context
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_killed_at_any_moment_the_next_run_finishes(database, source, processes, staged, monkeypatch):
+    for (module, name), value in STAGED.items() if staged else ():
+        monkeypatch.setattr(module, name, value)
+
+    def run():
         database.query("DROP SCHEMA IF EXISTS howdah CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        run = start(database, source)
-        time.sleep(duration * (0.25 + 0.09 * attempt))
-        run.send_signal(signal.SIGKILL)
-        run.wait()
+        started = processes.Process(target=move, args=(database.dsn, source, staged))
+        started.start()
+        return started
+
+    durations = []
+    for _ in range(2):
+        began = time.monotonic()
+        whole = run()
+        whole.join()
+        assert whole.exitcode == 0
+        durations.append(time.monotonic() - began)
+    moments = random.Random(KILLS)
+    seen = set()
+    for attempt in range(KILLS):
+        killed = run()
+        # One in every part of the run, so that all of them are hit.
+        killed.join((attempt + moments.random()) / KILLS * min(durations))
+        killed.kill()
+        killed.join()
         assert half_loaded(database) == []
-        if database.value("SELECT to_regclass('howdah.load')") is not None:
-            seen.add(database.value("SELECT count(*) FROM howdah.load"))
+        there = database.value("SELECT to_regclass('howdah.load') IS NOT NULL")
+        seen.add(database.value("SELECT count(*) FROM howdah.load") if there else None)
         report = migrate(Request((source,), database.dsn))
         assert report.verdict == "verified"
         assert [t.loaded_rows for t in report.tables] == [ROWS] * TABLES
         assert database.value("INSERT INTO t0 (v) VALUES ('next') RETURNING id") == ROWS + 1
+        assert not database.query("SELECT FROM pg_class WHERE relname LIKE 'stage\\_%' AND relkind = 'r'")
     # The kills hit different stages, some of them between tables.
-    assert len(seen) >= 2
+    assert len(seen) >= 3
 
 
 def test_what_was_committed_before_a_kill_is_not_loaded_again(database, source):
