@@ -41,7 +41,7 @@ def _size(path: Path, table: str, whole: int) -> int:
     """Return the bytes of a table's pages; those of the whole file where SQLite cannot tell."""
     with open_snapshot(path) as source:
         try:
-            row = source.execute("SELECT pgsize FROM dbstat WHERE name = ? AND aggregate", [table]).fetchone()
+            row = source.execute("SELECT pgsize FROM dbstat WHERE name = ? AND aggregate = 1", [table]).fetchone()
         except sqlite3.Error:
             return whole
     return int(row[0]) if row and row[0] else whole

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from howdah import casts, pg, resume
-from howdah.errors import HowdahError
+from howdah.errors import HowdahError, QuarantinedRows
 from howdah.pipeline import Request, migrate, plan, verify
 from howdah.progress import Event
 from howdah.vector import reading
@@ -319,6 +319,37 @@ def test_several_tables_are_staged_side_by_side(database, make_source, sent):
     assert [table.loaded_rows for table in report.tables] == [ROWS] * 3
     assert len(sent) == CHUNKS - 3
     assert stages(database) == []
+
+
+def test_tables_that_refer_to_each_other_are_staged_before_they_load_together(database, make_source, sent):
+    source = make_source(
+        """CREATE TABLE t (id INTEGER PRIMARY KEY, u INT REFERENCES u (id), v TEXT);
+        CREATE TABLE u (id INTEGER PRIMARY KEY, t INT REFERENCES t (id), v TEXT)""",
+        t=[(i, i, "t") for i in range(1, ROWS + 1)],
+        u=[(i, ROWS + 1 - i, "u") for i in range(1, ROWS + 1)],
+    )
+    with pytest.raises(StopError):
+        migrate(Request((source,), database.dsn), at_chunk(3, stop, table="u"))
+    assert [database.value(f"SELECT count(*) FROM {table}") for table in "tu"] == [0, 0]
+    before = len(sent)
+    report = migrate(Request((source,), database.dsn))
+    assert [table.loaded_rows for table in report.tables] == [ROWS, ROWS]
+    # The chunk that was not committed was sent twice.
+    assert len(sent) == 2 * CHUNKS + 1 > before
+    assert stages(database) == []
+
+
+def test_more_rows_for_quarantine_than_allowed_leave_the_stage(database, make_source, sent):
+    source = make_source(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, n INT, v TEXT)",
+        t=[(i, "none" if i % 1000 == 0 else n, v) for i, n, v in rows()],
+    )
+    with pytest.raises(QuarantinedRows, match="More than 9"):
+        migrate(Request((source,), database.dsn, max_quarantined=9))
+    assert database.value("SELECT count(*) FROM t") == 0
+    sent.clear()
+    assert migrate(Request((source,), database.dsn, max_quarantined=20)).verdict == "quarantined"
+    assert sent == []
 
 
 def test_a_dropped_connection_costs_no_more_than_a_chunk(database, source, sent):
