@@ -66,15 +66,12 @@ def container(
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     try:
         client: Any = docker.from_env(timeout=60)
-        images = client.images.list(filters={"label": "io.howdah.image=postgres"})
+        newest = newest_image(client)
     except DockerException as error:
         raise RuntimeError(
             f"No container engine answers ({error}). Run make images, or set HOWDAH_TEST_DSN."
         ) from error
-    if not images:
-        raise RuntimeError("The PostgreSQL image is not on this host. Run make images, or set HOWDAH_TEST_DSN.")
     remove_left_over(client)
-    newest = max(images, key=lambda image: image.attrs["Created"])
     started = client.containers.run(
         newest.id,
         # Loopback only, and gone with the test: a password that is no secret is enough.
@@ -98,6 +95,14 @@ def container(
         with suppress(NotFound):
             client.containers.get(started.id).remove(force=True, v=True)
         client.close()
+
+
+def newest_image(client: Any) -> Any:
+    """Return the newest of the project's PostgreSQL images on this host."""
+    images = client.images.list(filters={"label": "io.howdah.image=postgres"})
+    if not images:
+        raise RuntimeError("The PostgreSQL image is not on this host. Run make images, or set HOWDAH_TEST_DSN.")
+    return max(images, key=lambda image: image.attrs["Created"])
 
 
 def remove_left_over(client: Any) -> None:

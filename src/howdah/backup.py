@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from howdah import metrics
 from howdah.errors import ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Instance, run_in
+from howdah.locks import one_at_a_time
+from howdah.manifest import store
 
 KINDS = ("full", "diff", "incr")
 
@@ -84,11 +83,11 @@ def prepare(instance: Instance, *, dry_run: bool = False) -> bool:
 
     :raises BackupFailed: the repository belongs to another cluster, or cannot be used.
     """
-    answer = run_in(instance.server.container, [*_pgbackrest(instance), "info", "--output=json"])
+    answer = run_in(instance.server.container, [*pgbackrest(instance), "info", "--output=json"])
     if answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in json.loads(answer.out)):
         return False
     if not dry_run:
-        created = run_in(instance.server.container, [*_pgbackrest(instance), "stanza-create"])
+        created = run_in(instance.server.container, [*pgbackrest(instance), "stanza-create"])
         if created.code != 0:
             raise BackupFailed(
                 f"The repository {instance.repository.path} cannot be used: {created.last_line}.",
@@ -99,7 +98,7 @@ def prepare(instance: Instance, *, dry_run: bool = False) -> bool:
 
 def list_backups(instance: Instance) -> list[Backup]:
     """Return the repository's backups, oldest first."""
-    answer = run_in(instance.server.container, [*_pgbackrest(instance), "info", "--output=json"])
+    answer = run_in(instance.server.container, [*pgbackrest(instance), "info", "--output=json"])
     if answer.code != 0:
         raise BackupFailed(f"pgbackrest info failed: {answer.last_line}.", "Is the repository's disk mounted?")
     return read_info(answer.out, instance.repository.stanza)
@@ -110,28 +109,11 @@ def check(instance: Instance) -> None:
 
     :raises BackupFailed: it did not arrive.
     """
-    answer = run_in(instance.server.container, [*_pgbackrest(instance), "check"])
+    answer = run_in(instance.server.container, [*pgbackrest(instance), "check"])
     if answer.code != 0:
         raise BackupFailed(
             f"Archiving does not work: {answer.last_line}.", f"See docker logs {instance.server.container}."
         )
-
-
-@contextmanager
-def one_at_a_time(instance: Instance) -> Iterator[None]:
-    """Hold the instance's backup lock; the kernel lets go of it when the process dies.
-
-    :raises LockHeld: another backup runs.
-    """
-    instance.state_dir.mkdir(parents=True, exist_ok=True)
-    with (instance.state_dir / "backup.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise LockHeld(
-                f"Another backup of {instance.name} is running.", "Wait for it, then run this again."
-            ) from error
-        yield
 
 
 def next_kind(listed: list[Backup]) -> str:
@@ -141,18 +123,20 @@ def next_kind(listed: list[Backup]) -> str:
 
 
 def take(instance: Instance, kind: str = "auto") -> Backup:
-    """Take a backup, and return it as the repository lists it.
+    """Take a backup and a manifest of what it can bring back, and return it as the repository lists it.
 
     :param kind: ``full``, ``diff``, ``incr``, or ``auto``: full where there is none yet, else differential.
     :raises LockHeld: another backup runs.
-    :raises BackupFailed: it failed, or damaged pages were found. Metrics keep the last success.
+    :raises BackupFailed: it failed, damaged pages were found, or there is no manifest to prove it by. Metrics keep the
+        last success.
     """
     if kind not in ("auto", *KINDS):
         raise ConfigurationError(f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}.")
     began = time.time()
-    with one_at_a_time(instance):
+    with one_at_a_time(instance, "backup"):
         try:
             taken = _take(instance, kind)
+            _write_manifest(instance, taken)
         except HowdahError:
             _write_metrics(instance, began, None)
             raise
@@ -165,7 +149,7 @@ def _take(instance: Instance, kind: str) -> Backup:
     before = {backup.label for backup in listed}
     if kind == "auto":
         kind = next_kind(listed)
-    answer = run_in(instance.server.container, [*_pgbackrest(instance), f"--type={kind}", "backup"])
+    answer = run_in(instance.server.container, [*pgbackrest(instance), f"--type={kind}", "backup"])
     if answer.code == 50:
         raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
     if answer.code != 0:
@@ -188,6 +172,19 @@ def _take(instance: Instance, kind: str) -> Backup:
     return new[-1]
 
 
+def _write_manifest(instance: Instance, taken: Backup) -> None:
+    """Keep what the instance holds at a new restore point after the backup, which thereby can be reached from it."""
+    try:
+        store.keep(instance, store.take(instance, f"backup-{taken.label}", taken.label))
+    except HowdahError as error:
+        raise BackupFailed(
+            f"Backup {taken.label} is good, but there is no manifest to prove it by. {error.what}", error.next_step
+        ) from error
+    # Until its segment is full or switched, the restore point is nowhere but on this server's disk.
+    store.switch_segment(instance)
+    store.expire(instance, {backup.label for backup in list_backups(instance)})
+
+
 def _write_metrics(instance: Instance, began: float, taken: Backup | None) -> None:
     path = instance.metrics_dir / "howdah_backup.prom"
     before = metrics.read(path)
@@ -203,7 +200,8 @@ def _write_metrics(instance: Instance, began: float, taken: Backup | None) -> No
     metrics.write(path, metrics.render(values, {"instance": instance.name, "environment": instance.environment}))
 
 
-def _pgbackrest(instance: Instance) -> list[str]:
+def pgbackrest(instance: Instance) -> list[str]:
+    """Return how a command of pgBackRest begins in the server's container."""
     return [
         "pgbackrest",
         "--config=/etc/howdah/backup/pgbackrest.conf",

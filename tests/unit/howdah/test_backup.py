@@ -18,6 +18,7 @@ from howdah import backup, metrics
 from howdah.backup import Backup, BackupFailed, read_info, take
 from howdah.errors import ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Output
+from howdah.locks import one_at_a_time
 
 LAST_SUCCESS = "howdah_backup_last_success_timestamp_seconds"
 
@@ -85,6 +86,8 @@ class Repository:
 def repository(monkeypatch):
     stand_in = Repository()
     monkeypatch.setattr(backup, "run_in", stand_in)
+    # What it needs is a server: tests/instances asks a real one.
+    monkeypatch.setattr(backup, "_write_manifest", lambda *_: None)
     return stand_in
 
 
@@ -270,8 +273,24 @@ def test_the_lock_goes_when_its_holder_is_killed(instance, repository):
 
 
 def test_two_that_start_together_do_not_both_get_the_lock(instance):
-    with backup.one_at_a_time(instance), pytest.raises(LockHeld), backup.one_at_a_time(instance):
+    with one_at_a_time(instance, "backup"), pytest.raises(LockHeld), one_at_a_time(instance, "backup"):
         pytest.fail("both hold it")
+
+
+def test_a_backup_and_a_drill_may_run_at_the_same_time(instance):
+    with one_at_a_time(instance, "backup"), one_at_a_time(instance, "drill"):
+        pass
+
+
+def test_a_backup_without_a_manifest_is_a_failure(instance, repository, monkeypatch):
+    def refuse(instance: Any, taken: Backup) -> None:
+        raise BackupFailed("Backup is good, but there is no manifest to prove it by.")
+
+    monkeypatch.setattr(backup, "_write_manifest", refuse)
+    with pytest.raises(BackupFailed, match="no manifest"):
+        take(instance)
+    assert figures(instance)["howdah_backup_last_run_success"] == 0
+    assert figures(instance)[LAST_SUCCESS] == 0
 
 
 def test_the_lock_is_free_again_after_a_failure(instance, repository):

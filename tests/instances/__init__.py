@@ -1,0 +1,1 @@
+"""A whole instance, provisioned without Ansible: backups and drills as an operator's host has them."""
