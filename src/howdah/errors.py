@@ -8,7 +8,12 @@
     ├── VerificationFailed      4  verification found a difference
     ├── LockHeld                5  another run holds the lock
     ├── SourceError             6  the source is damaged, encrypted or changed
-    └── TargetRefused           7  rights, version, foreign objects in the way
+    ├── TargetRefused           7  rights, version, foreign objects in the way
+    ├── RepositoryUnreadable    8  the backups cannot be read: wrong key, missing, damaged
+    ├── ArchiveIncomplete       9  WAL is not archived, or missing in the archive
+    ├── RestoreFailed          10  a backup did not restore, or its replay did not arrive
+    ├── CopyDamaged            11  what was restored has damaged pages
+    └── LoginRefused           12  an application cannot log in to what was restored, or sees something else
 """
 
 from __future__ import annotations
@@ -67,3 +72,33 @@ class TargetRefused(HowdahError):
     """The target's rights, version or existing objects do not allow the work."""
 
     exit_code = 7
+
+
+class RepositoryUnreadable(HowdahError):
+    """The repository's backups cannot be read; no data was touched."""
+
+    exit_code = 8
+
+
+class ArchiveIncomplete(HowdahError):
+    """WAL does not reach the archive, or is missing in it."""
+
+    exit_code = 9
+
+
+class RestoreFailed(HowdahError):
+    """A backup did not restore, or its replay did not arrive where it should."""
+
+    exit_code = 10
+
+
+class CopyDamaged(HowdahError):
+    """Pages or indexes of a restored copy are damaged."""
+
+    exit_code = 11
+
+
+class LoginRefused(HowdahError):
+    """An application cannot log in to a restored copy, or sees something else there."""
+
+    exit_code = 12

@@ -47,6 +47,17 @@ def size(count: int) -> str:
     return f"{count} B" if units[0] == "B" else f"{value:.1f} {units[0]}"
 
 
+def age(seconds: int) -> str:
+    """Return a span of time for people.
+
+    >>> age(59), age(3600), age(200_000)
+    ('59 s', '60 min', '55 h')
+    """
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
 def findings(out: Console, found: tuple[Finding, ...]) -> None:
     """List findings, the worst first; many of one kind are counted."""
     shown: dict[str, int] = {}

@@ -56,7 +56,7 @@ def _print(place: instances.Instance, page: engine.Status) -> None:
     if page.backup:
         table.add_row(
             "backup",
-            f"{page.backup.kind} {page.backup.label}, {_age(page.backup.age)} ago",
+            f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago",
             f"{page.backup.count} in {place.repository.path}",
         )
     if page.archive:
@@ -101,14 +101,3 @@ def _print_tables(place: instances.Instance, page: engine.Status) -> None:
         hints.add_row("look inside", f"docker exec -it {place.server.container} psql {app.database}")
     hints.add_row("next", "howdah status · howdah backup · make plan · make migrate · make down · make help")
     out.print(hints)
-
-
-def _age(seconds: int) -> str:
-    """Return a span of time for people.
-
-    >>> _age(59), _age(3600), _age(200_000)
-    ('59 s', '60 min', '55 h')
-    """
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"

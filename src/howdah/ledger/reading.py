@@ -18,7 +18,7 @@ def read(connection: Connection, application: str) -> Ledger:
     row = connection.execute(
         """SELECT to_regnamespace('howdah') IS NOT NULL, to_regclass('howdah.version') IS NOT NULL,
                   to_regnamespace('howdah') IS NOT NULL AND EXISTS (
-                    SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('howdah'))"""
+                    SELECT 1 FROM pg_class WHERE relnamespace = to_regnamespace('howdah') AND relname <> 'heartbeat')"""
     ).fetchone()
     schema, made, filled = row or (False, False, False)
     if not made:

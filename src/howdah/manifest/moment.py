@@ -8,6 +8,7 @@ not assumed: see :func:`_prove`. Where the server is never quiet that long, writ
 from __future__ import annotations
 
 import random
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -45,6 +46,7 @@ class NoMoment(HowdahError):
 class Moment:
     """A restore point, and what saw the databases as they were there.
 
+    :ivar name: of the restore point; a replay stops at the first one of a name, so each try has its own.
     :ivar connections: per database, with a transaction open that sees it.
     :ivar lsn: of the restore point.
     :ivar segment: WAL file that holds it.
@@ -53,6 +55,7 @@ class Moment:
     :ivar after: the same just after it.
     """
 
+    name: str
     connections: Mapping[str, Connection]
     lsn: str
     segment: str
@@ -66,11 +69,12 @@ def at_point(dsns: Mapping[str, str], name: str, *, quiet_seconds: float = QUIET
     """Write a restore point and give transactions that see what is there at it; they end with the block.
 
     :param dsns: connection string of each database; one of them is asked for the point.
-    :param name: of the restore point, at most 63 bytes.
+    :param name: of the restore point, at most 55 bytes; a second try adds some.
     :raises NoMoment: the server is too busy, even with writers held back for three seconds.
     """
     until = time.monotonic() + quiet_seconds
     tries = 0
+    point = name
     with ExitStack() as stack:
         control = stack.enter_context(pg.connect(next(iter(dsns.values()))))
         connections = {database: stack.enter_context(pg.connect(dsn)) for database, dsn in dsns.items()}
@@ -90,7 +94,7 @@ def at_point(dsns: Mapping[str, str], name: str, *, quiet_seconds: float = QUIET
                     else:
                         for connection in connections.values():
                             attempt.enter_context(pg.snapshot(connection))
-                        found = _try(control, connections, name, barrier=barrier)
+                        found = _try(control, connections, point, barrier=barrier)
                         tries += barrier
                 if found is not None:
                     yield found
@@ -100,6 +104,7 @@ def at_point(dsns: Mapping[str, str], name: str, *, quiet_seconds: float = QUIET
                     "The server was too busy for a manifest: transactions ended all the time, or held their tables.",
                     "Run it again at a quieter hour.",
                 )
+            point = f"{name}-{secrets.token_hex(3)}"
             # Not in step with whoever commits at regular intervals.
             time.sleep(random.uniform(0.01, 0.1))  # noqa: S311 - no secret
 
@@ -117,7 +122,7 @@ def _try(control: Connection, connections: Mapping[str, Connection], name: str, 
     if not barrier and (_snapshot(control) not in seen or not _prove(control, writers)):
         return None
     after = {database: dict(_pairs(connection)) for database, connection in connections.items()}
-    return Moment(connections, lsn, segment, barrier, before, after)
+    return Moment(name, connections, lsn, segment, barrier, before, after)
 
 
 def _prove(control: Connection, writers: dict[tuple[int, str], tuple[str, str]]) -> bool:

@@ -23,7 +23,7 @@ _TRIES = 3
 def take(instance: Instance, point: str, backup: str) -> Manifest:
     """Write a restore point into the WAL and return what the instance holds at it. Services go on working.
 
-    :param point: name of the restore point, at most 63 bytes; it must be new.
+    :param point: name of the restore point, at most 52 bytes; it must be new. A second try adds to it.
     :param backup: label of the newest backup.
     :raises NoMoment: the server is too busy.
     :raises HowdahError: it does not answer, or tables are truncated or rebuilt all the time.
@@ -67,7 +67,7 @@ def _take(instance: Instance, point: str, backup: str, began: float) -> Manifest
     return Manifest(
         instance=instance.name,
         environment=instance.environment,
-        point=point,
+        point=moment.name,
         lsn=moment.lsn,
         segment=moment.segment,
         backup=backup,

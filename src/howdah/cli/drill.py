@@ -1,0 +1,79 @@
+"""``howdah drill``: prove that the last backup brings the data back."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from howdah import instance as instances
+from howdah.cli import show
+from howdah.drill import run as engine
+from howdah.drill.model import Drill
+from howdah.errors import ConfigurationError
+
+_LISTED = 20
+
+
+@click.command()
+@click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
+@click.option("--backup", "label", metavar="LABEL", help="Backup to restore (default: the last one).")
+@click.option("--pitr", metavar="TIME", help="Go back to a time, such as '2026-11-22 14:03:00+00:00'.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drill(where: str | None, label: str | None, pitr: str | None, as_json: bool) -> None:
+    """Restore the last backup into a throw-away container without a network, and compare it with the instance."""
+    found = engine.run(instances.load(where), pitr=_moment(pitr) if pitr else None, label=label)
+    if as_json:
+        show.print_json(found.model_dump(mode="json"))
+    else:
+        _print(found)
+    sys.exit(found.exit_code)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{text!r} is no time.", "Write it like 2026-11-22T14:03:00+00:00.") from error
+    if moment.tzinfo is None:
+        raise ConfigurationError(f"{text!r} has no time zone.", "Write it with one, like 2026-11-22T14:03:00+00:00.")
+    return moment
+
+
+def _print(found: Drill) -> None:
+    out = show.console()
+    style = "bold red" if found.verdict == "failed" else "bold green"
+    out.print(Text.assemble((f"{found.instance}  ", "bold"), (found.verdict, style), f"  {found.identity}"))
+    out.print(Text(found.sentence))
+    out.print()
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    if found.backup:
+        age = show.age(found.backup_age_seconds or 0)
+        table.add_row("backup", f"{found.backup_kind} {found.backup}, {age} old, {show.size(found.bytes)}")
+    if found.point:
+        table.add_row("target", " at ".join(part for part in (found.point, found.target_lsn) if part))
+    if found.reached_lsn:
+        table.add_row("reached", f"{found.reached_lsn}, {found.segments} segments replayed")
+    if found.rpo_seconds is not None:
+        table.add_row("RPO", f"{found.rpo_seconds:.1f} s before the drill began: the newest heartbeat that came back")
+    if found.rto_seconds is not None:
+        table.add_row("RTO", f"{found.rto_seconds:.1f} s")
+    table.add_row("phases", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in found.phases.items()))
+    if found.tables:
+        table.add_row(
+            "compared",
+            f"{found.rows:,} rows in {found.tables:,} tables of {found.databases} databases,"
+            f" {found.facts:,} roles, grants and definitions; {found.logins} logins",
+        )
+    out.print(table)
+    for finding in found.findings[:_LISTED]:
+        out.print(Text(f"! {finding.check}: {finding.message}", style="red"))
+    if len(found.findings) > _LISTED:
+        out.print(Text(f"  … and {len(found.findings) - _LISTED} more; --json has them all", style="dim"))
+    if found.next_step:
+        out.print(Text(f"  next: {found.next_step}"))

@@ -1,0 +1,106 @@
+"""What is asked of a restored copy: is it what the manifest says, can applications work with it, is it sound."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+import psycopg
+
+from howdah import pg
+from howdah.drill.model import DrillFinding
+from howdah.drill.sandbox import Sandbox
+from howdah.instance import Instance
+from howdah.manifest import compare, facts, gather
+from howdah.manifest.model import DatabaseImage, Facts, Manifest, Probe
+
+SHOWN = 50
+_PASSWORDS = ".pgpass"
+
+
+def comparison(sandbox: Sandbox, manifest: Manifest) -> Iterator[DrillFinding]:
+    """Yield what the copy has otherwise than the manifest; a table that cannot be read is such a thing."""
+    unread: set[tuple[str, str]] = set()
+    images: dict[str, DatabaseImage] = {}
+    of_cluster: Facts = {}
+    for name in gather.databases(sandbox.dsn("postgres")):
+        refused: dict[str, str] = {}
+        try:
+            with pg.connect(sandbox.dsn(name)) as connection, pg.snapshot(connection):
+                of_cluster = of_cluster or facts.of_cluster(connection)
+                images[name] = gather.contents(
+                    connection, like=manifest.databases.get(name), unreadable=refused.__setitem__
+                )
+        except psycopg.Error as error:
+            yield DrillFinding(check="comparison", message=f"Database {name} cannot be read: {pg.message(error)}.")
+        unread |= {(name, table) for table in refused}
+        for table, said in refused.items():
+            yield DrillFinding(check="amcheck", message=f"Table {table} of {name} cannot be read: {said}.")
+    for difference in compare.differences(manifest, of_cluster, images, frozenset(unread)):
+        yield DrillFinding(check="comparison", message=difference.message)
+
+
+def logins(sandbox: Sandbox, instance: Instance, probes: tuple[Probe, ...]) -> Iterator[DrillFinding]:
+    """Log in over TCP as each application's role, with its password, and yield what it does not see as it should."""
+    passwords = sandbox.folder / _PASSWORDS
+    entries = []
+    for role in {probe.role for probe in probes}:
+        secret = (instance.configuration_dir / "secrets" / role).read_text(encoding="utf-8").rstrip("\n")
+        entries.append(f"127.0.0.1:5432:*:{_escaped(role)}:{_escaped(secret)}\n")
+    owner = sandbox.folder.stat()
+    passwords.touch(mode=0o600)
+    passwords.chmod(0o600)
+    passwords.write_text("".join(entries), encoding="utf-8")
+    os.chown(passwords, owner.st_uid, owner.st_gid)
+    for probe in probes:
+        said = _ask(sandbox, probe)
+        if said is not None:
+            yield DrillFinding(check="login", message=said)
+
+
+def _ask(sandbox: Sandbox, probe: Probe) -> str | None:
+    who = f"{probe.role} on {probe.database}"
+    setting = f"SET LOCAL {probe.setting} = {pg.literal(probe.tenant)};" if probe.setting else ""
+    answer = sandbox.inside(
+        "env", f"PGPASSFILE=/run/postgresql/{_PASSWORDS}", "psql", "-XAtq", "--no-password", "--set=ON_ERROR_STOP=1",
+        f"--command=BEGIN; {setting} {probe.query}; COMMIT;",
+        f"host=127.0.0.1 port=5432 user={probe.role} dbname={probe.database} connect_timeout=10",
+    )  # fmt: skip
+    if answer.code != 0:
+        return f"{who} cannot work with the copy: {answer.last_line}."
+    if answer.out.strip() != str(probe.rows):
+        return f"{who} sees {answer.out.strip()} rows instead of {probe.rows}: {probe.query}."
+    return None
+
+
+def _escaped(text: str) -> str:
+    r"""Return a field of a password file.
+
+    >>> print(_escaped(r"a:b\c"))
+    a\:b\\c
+    """
+    return text.replace("\\", "\\\\").replace(":", "\\:")
+
+
+def structures(sandbox: Sandbox) -> Iterator[DrillFinding]:
+    """Have pg_amcheck look at every table and every index of every database; yield what it finds."""
+    answer = sandbox.inside(
+        "pg_amcheck", "--all", "--install-missing", "--jobs=2", "--host=/run/postgresql", "--username=postgres"
+    )
+    if answer.code == 0:
+        return
+    # It says where on one line and what on the next, which is indented.
+    found = [" ".join(part.split()) for part in re.split(r"\n(?=\S)", answer.out.strip()) if part.strip()]
+    for message in (found or [f"pg_amcheck ended with {answer.code}: {answer.last_line}"])[:SHOWN]:
+        yield DrillFinding(check="amcheck", message=f"{message.rstrip('.')}.")
+
+
+def checksums(sandbox: Sandbox) -> Iterator[DrillFinding]:
+    """Have pg_checksums read every page of the stopped copy; yield what it finds."""
+    answer = sandbox.run(["pg_checksums", "--check"], "checksums")
+    if answer.code == 0:
+        return
+    found = [line.partition("error: ")[2] or line for line in answer.err.splitlines() if line.strip()]
+    for message in (found or [f"pg_checksums ended with {answer.code}: {answer.last_line}"])[:SHOWN]:
+        yield DrillFinding(check="checksums", message=f"{message.rstrip('.')}.")

@@ -1,0 +1,74 @@
+"""Every drill leaves a line; so does one that was killed, when the next one starts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from howdah import files, metrics
+from howdah.drill.model import Drill
+from howdah.errors import HowdahError
+from howdah.instance import Instance
+
+KEPT = 1000
+
+
+def path(instance: Instance) -> Path:
+    """Return the file of an instance's drills: JSON lines, the oldest first."""
+    return instance.state_dir / "drills" / "history.jsonl"
+
+
+def read(instance: Instance) -> list[Drill]:
+    """Return the drills of an instance, the oldest first.
+
+    :raises HowdahError: the file was changed by other hands.
+    """
+    where = path(instance)
+    if not where.exists():
+        return []
+    try:
+        return [Drill.model_validate_json(line) for line in where.read_text(encoding="utf-8").splitlines() if line]
+    except ValidationError as error:
+        raise HowdahError(
+            f"{where} is no history of drills.", "Move it away; the next drill begins a new one."
+        ) from error
+
+
+def append(instance: Instance, drill: Drill) -> None:
+    """Add a drill; the file is written whole, and the oldest lines go when there are too many."""
+    where = path(instance)
+    where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before = where.read_text(encoding="utf-8").splitlines() if where.exists() else []
+    with files.whole(where, mode=0o600) as stream:
+        for line in [*before[-KEPT + 1 :], drill.model_dump_json()]:
+            stream.write(f"{line}\n")
+    write_metrics(instance, drill)
+
+
+def write_metrics(instance: Instance, drill: Drill) -> None:
+    """Write what the last drill found for a textfile collector; a failed one keeps the last proof."""
+    where = instance.metrics_dir / "howdah_drill.prom"
+    before = metrics.read(where)
+    ended = datetime.fromisoformat(drill.finished_at).timestamp()
+    good = drill.verdict == "proven"
+
+    def kept(name: str, value: float | None) -> float:
+        return value if good and value is not None else before.get(name, 0.0)
+
+    values = {
+        "howdah_drill_last_run_timestamp_seconds": ("When a drill last ended.", float(int(ended))),
+        "howdah_drill_last_run_success": ("Whether nothing was found.", 0.0 if drill.verdict == "failed" else 1.0),
+    }
+    for name, text, value in (
+        ("howdah_drill_last_proven_timestamp_seconds", "When a backup was last proven.", float(int(ended))),
+        (
+            "howdah_drill_rpo_seconds",
+            "Age of the newest heartbeat that the last proven drill restored.",
+            drill.rpo_seconds,
+        ),
+        ("howdah_drill_rto_seconds", "Restore and replay of the last proven drill.", drill.rto_seconds),
+    ):
+        values[name] = (text, kept(name, value))
+    metrics.write(where, metrics.render(values, {"instance": instance.name, "environment": instance.environment}))

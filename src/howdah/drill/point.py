@@ -1,0 +1,127 @@
+"""Where a restore must arrive: a heartbeat, a restore point after it, and both in the archive."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+
+from howdah import backup, pg, wal
+from howdah.backup import Backup
+from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, RepositoryUnreadable
+from howdah.instance import Instance, run_in
+
+_HEARTBEAT = """
+    CREATE SCHEMA IF NOT EXISTS howdah;
+    CREATE TABLE IF NOT EXISTS howdah.heartbeat (written_at timestamptz NOT NULL, drill text NOT NULL);
+    COMMENT ON TABLE howdah.heartbeat IS 'Signs of life: the newest one in a restored copy says what would be lost';
+    DELETE FROM howdah.heartbeat WHERE written_at < now() - interval '90 days'"""
+ARCHIVE_SECONDS = 120.0
+
+
+def beat(instance: Instance, identity: str) -> None:
+    """Write a row that a restored copy is searched for."""
+    with pg.connect(instance.dsn()) as connection, connection.transaction():
+        pg.execute(connection, _HEARTBEAT)
+        connection.execute("INSERT INTO howdah.heartbeat VALUES (clock_timestamp(), %s)", [identity])
+
+
+def choose(instance: Instance, label: str | None, before: datetime | None) -> Backup:
+    """Return the backup to restore: the one that is named, the last one that ended before a time, or the last one.
+
+    :raises RepositoryUnreadable: the repository cannot be read, for instance with a wrong key.
+    :raises ConfigurationError: there is no such backup.
+    """
+    try:
+        listed = backup.list_backups(instance)
+    except backup.BackupFailed as error:
+        raise RepositoryUnreadable(f"The backups cannot be read. {error.what}", error.next_step) from error
+    if label:
+        listed = [found for found in listed if found.label == label]
+    if before:
+        listed = [found for found in listed if found.stopped <= before.timestamp()]
+    if not listed:
+        asked = f" {label}" if label else f" that ended before {before:%Y-%m-%d %H:%M:%S%z}" if before else ""
+        raise ConfigurationError(f"The repository has no backup{asked}.", "Take one: howdah backup.")
+    return listed[-1]
+
+
+def segment(instance: Instance) -> str:
+    """Return the WAL file that is being written."""
+    with pg.connect(instance.dsn()) as connection:
+        row = connection.execute("SELECT pg_walfile_name(pg_current_wal_insert_lsn())").fetchone()
+    return str(row and row[0])
+
+
+def room(instance: Instance, folder: str, wanted: int) -> None:
+    """Refuse a restore that would fill the disk, on which the instance itself may be.
+
+    :param folder: where the container engine keeps volumes.
+    :param wanted: bytes of the data directory.
+    :raises HowdahError: there is not enough left for it and a tenth more.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < wanted * 1.1:
+        raise HowdahError(
+            f"A copy of {instance.name} needs {wanted * 1.1 / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB left.",
+            "Make room there, then run the drill again.",
+        )
+
+
+def archive(instance: Instance, segment: str, *, patience: float = ARCHIVE_SECONDS) -> None:
+    """End the segment that is being written and wait until it is archived.
+
+    :param segment: WAL file that must arrive.
+    :param patience: seconds to wait.
+    :raises ArchiveIncomplete: it did not arrive.
+    """
+    until = time.monotonic() + patience
+    with pg.connect(instance.dsn()) as connection:
+        connection.execute("SELECT pg_switch_wal()")
+        while True:
+            row = connection.execute(
+                "SELECT coalesce(last_archived_wal, ''), coalesce(last_failed_wal, '') FROM pg_stat_archiver"
+            ).fetchone()
+            last, failed = row or ("", "")
+            # The newest may also be a backup's or a timeline's own small file: only its place counts.
+            if last[8:24] >= segment[8:24]:
+                return
+            if time.monotonic() >= until:
+                refused = f" The archive refused {failed}." if failed else ""
+                raise ArchiveIncomplete(
+                    f"WAL segment {segment} was not archived within {patience:.0f} s.{refused}",
+                    f"See docker logs {instance.server.container}, then howdah backup --check.",
+                )
+            time.sleep(0.1)
+
+
+def check_archive(instance: Instance, chosen: Backup, last: str) -> int:
+    """Refuse an archive with a gap between a backup and the target; return how many segments there are.
+
+    A restore across a gap ends before it, with a server that starts and looks well.
+
+    :param last: segment that holds the target; empty: the newest in the archive.
+    :raises ArchiveIncomplete: names what is missing.
+    """
+    stanza = instance.repository.stanza
+    listed = run_in(
+        instance.server.container,
+        [*backup.pgbackrest(instance), "repo-ls", "--recurse", "--output=json", f"archive/{stanza}"],
+    )
+    if listed.code != 0:
+        raise RepositoryUnreadable(f"The archive cannot be listed: {listed.last_line}.", "Is its disk mounted?")
+    there = wal.archived(listed.out, chosen.wal_start)
+    with pg.connect(instance.dsn()) as connection:
+        row = connection.execute("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'").fetchone()
+    size = int(row[0]) if row else 0
+    if not size:
+        raise HowdahError("The server does not say how large its WAL segments are.")
+    last = last or max(there, key=lambda segment: segment[8:], default=chosen.wal_start)
+    gone = wal.missing(there, chosen.wal_start, last, size)
+    if gone:
+        raise ArchiveIncomplete(
+            f"The archive has a gap: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''} "
+            f"{'is' if len(gone) == 1 else 'are'} missing between backup {chosen.label} and {last}.",
+            "What was written after the gap cannot be restored from that backup. Take a new one now: howdah backup.",
+        )
+    return wal.number(last, size) - wal.number(chosen.wal_start, size) + 1

@@ -1,0 +1,60 @@
+"""WAL segments by name: their order, and which of them an archive lacks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+
+_ARCHIVED = re.compile(r"(?P<id>[^/]+)/[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
+_WORD = 1 << 32
+
+
+def number(segment: str, size: int) -> int:
+    """Return a segment's place in the WAL, whatever its timeline.
+
+    :param segment: 24 hexadecimal digits: timeline, high word, segment within it.
+    :param size: bytes of a segment.
+
+    >>> number("000000010000000200000003", 16 * 2**20)
+    515
+    """
+    return int(segment[8:16], 16) * (_WORD // size) + int(segment[16:24], 16)
+
+
+def name(place: int, timeline: str, size: int) -> str:
+    """Return a segment's name: the reverse of :func:`number`.
+
+    >>> name(515, "00000001", 16 * 2**20)
+    '000000010000000200000003'
+    """
+    high, low = divmod(place, _WORD // size)
+    return f"{timeline}{high:08X}{low:08X}"
+
+
+def archived(listing: str, first: str) -> set[str]:
+    """Return the segments of an archive that a backup can be replayed from.
+
+    :param listing: what ``pgbackrest repo-ls --recurse --output=json archive/STANZA`` says.
+    :param first: segment that the backup begins with: a stanza may also hold the archive of an earlier cluster.
+    """
+    by_id: dict[str, set[str]] = {}
+    for path in json.loads(listing):
+        if found := _ARCHIVED.search(path):
+            by_id.setdefault(found["id"], set()).add(found["name"])
+    holding = [names for names in by_id.values() if first in names]
+    return max(holding or by_id.values(), key=max, default=set())
+
+
+def missing(there: Collection[str], first: str, last: str, size: int) -> list[str]:
+    """Return the segments that are not there, from the first to the last one, both included.
+
+    A place may be filled on any timeline: after a restore the WAL goes on on a newer one.
+
+    >>> missing({"000000010000000000000002", "000000020000000000000004"},
+    ...         "000000010000000000000002", "000000020000000000000004", 16 * 2**20)
+    ['000000020000000000000003']
+    """
+    places = {number(segment, size) for segment in there}
+    wanted = range(number(first, size), number(last, size) + 1)
+    return [first if place == wanted[0] else name(place, last[:8], size) for place in wanted if place not in places]
