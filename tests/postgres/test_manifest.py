@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from howdah import pg
+from howdah import ledger, pg
+from howdah.errors import TargetRefused
 from howdah.manifest import compare, facts, gather, moment
 from howdah.manifest.model import DatabaseImage, Manifest
 
@@ -202,3 +203,12 @@ def test_a_server_that_is_too_busy_is_refused(database, monkeypatch):
             moment.at_point({"shop": database}, "never", quiet_seconds=0),
         ):
             pytest.fail("there is none")
+
+
+def test_heartbeats_do_not_stand_in_the_way_of_a_ledger(database):
+    database.query("CREATE SCHEMA howdah; CREATE TABLE howdah.heartbeat (written_at timestamptz, drill text)")
+    with pg.connect(database) as connection:
+        assert not ledger.read(connection, "shop").exists
+    database.query("CREATE TABLE howdah.foreign (a int)")
+    with pg.connect(database) as connection, pytest.raises(TargetRefused, match="no ledger of ours"):
+        ledger.read(connection, "shop")

@@ -22,7 +22,7 @@ def test_the_application_in_ten_lines_is_a_valid_one(tmp_path: Path) -> None:
 
 
 def test_every_exit_code_of_the_engine_is_listed() -> None:
-    told = {int(code) for code in re.findall(r"\b(\d) [a-z]", README.split("Exit codes:")[1].split("\n\n")[0])}
+    told = {int(code) for code in re.findall(r"\b(\d+) [a-z]", README.split("Exit codes:")[1].split("\n\n")[0])}
     real = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "exit_code")}
     assert told == real | {0}
 

@@ -21,7 +21,7 @@ VERBS = {
     "quarantine": "Look at the rows that did not fit, take them out as a file, or try them again.",
     "export": "Write a schema of PostgreSQL into a new SQLite file and compare every value; PostgreSQL is only read.",
     "backup": "Back an instance up.",
-    "drill": "Restore the last backup into a throw-away container and prove that it is what the instance held.",
+    "drill": "Restore the last backup into a throw-away container and prove that it is what the instance holds.",
     "status": "Show server, pools, backups and migrations at a glance.",
 }
 """Verb → what the list of all verbs says about it; its module loads when it is asked for."""

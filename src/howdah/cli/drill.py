@@ -24,7 +24,7 @@ _LISTED = 20
 @click.option("--pitr", metavar="TIME", help="Go back to a time, such as '2026-11-22 14:03:00+00:00'.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drill(where: str | None, label: str | None, pitr: str | None, as_json: bool) -> None:
-    """Restore the last backup into a throw-away container without a network, and compare it with the instance."""
+    """Restore the last backup into a throw-away container and prove that it is what the instance holds."""
     found = engine.run(instances.load(where), pitr=_moment(pitr) if pitr else None, label=label)
     if as_json:
         show.print_json(found.model_dump(mode="json"))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 
-from howdah import __version__, errors, pg
+from howdah import __version__, pg
 from howdah.backup import Backup, pgbackrest
-from howdah.clock import Clock
 from howdah.drill import checks, history, point, sandbox
-from howdah.drill.model import Drill, DrillFinding
+from howdah.drill.model import Drill
 from howdah.drill.sandbox import Sandbox
-from howdah.errors import ConfigurationError, HowdahError, RepositoryUnreadable, RestoreFailed
+from howdah.drill.verdict import Course, interrupted, judged
+from howdah.errors import ConfigurationError, RepositoryUnreadable, RestoreFailed
 from howdah.instance import Instance
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
@@ -27,30 +26,8 @@ REPLAY_SECONDS = 6 * 3600.0
 # pgBackRest's own codes for what it cannot read: crypto, missing file, checksum, format.
 _UNREADABLE = (31, 55, 68, 69, 75, 95)
 
-_KINDS: tuple[tuple[str, str, type[HowdahError]], ...] = (
-    ("amcheck", "damaged", errors.CopyDamaged),
-    ("checksums", "damaged", errors.CopyDamaged),
-    ("comparison", "different", errors.VerificationFailed),
-    ("login", "login", errors.LoginRefused),
-)
-_FAILURES: dict[type[HowdahError], str] = {
-    errors.RepositoryUnreadable: "repository",
-    errors.ArchiveIncomplete: "archive",
-    errors.RestoreFailed: "restore",
-}
 Copy = Callable[[str], str]
 """Database → connection string to it in the copy."""
-
-
-@dataclass
-class _Course:
-    """What a drill has found so far."""
-
-    began: float
-    clock: Clock = field(default_factory=Clock)
-    findings: list[DrillFinding] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
-    proven: bool = True
 
 
 def run(
@@ -73,7 +50,7 @@ def run(
         raise ConfigurationError(f"{pitr.isoformat()} is not in the past.", "Give a time that has passed.")
     with one_at_a_time(instance, "drill"):
         identity = f"drill-{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
-        course = _Course(began=began.timestamp())
+        course = Course(began=began.timestamp())
         blank = Drill(
             identity=identity,
             instance=instance.name,
@@ -85,11 +62,11 @@ def run(
         try:
             with sandbox.engine() as client:
                 for left in sandbox.remove_left_over(client, instance):
-                    history.append(instance, _interrupted(blank, left))
+                    history.append(instance, interrupted(blank, left))
                 _drill(client, instance, identity, course, pitr=pitr, label=label, meddle=before_comparison)
         except (Exception, Stopped) as error:  # noqa: BLE001 - fails closed: whatever it is, the drill is red
             failure = error
-        drill = _judged(blank, course, failure)
+        drill = judged(blank, course, failure)
         history.append(instance, drill)
         if isinstance(failure, Stopped):
             raise failure
@@ -100,7 +77,7 @@ def _drill(
     client: Any,
     instance: Instance,
     identity: str,
-    course: _Course,
+    course: Course,
     *,
     pitr: datetime | None,
     label: str | None,
@@ -169,7 +146,7 @@ def _extent(manifest: Manifest) -> dict[str, int]:
     }
 
 
-def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: _Course) -> None:
+def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: Course) -> None:
     target = course.facts["point"]
     kind = "name" if course.facts["target_lsn"] else "time"
     answer = copy.run(
@@ -191,7 +168,7 @@ def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: _Course)
         )
 
 
-def _arrived(copy: Sandbox, course: _Course, pitr: datetime | None) -> None:
+def _arrived(copy: Sandbox, course: Course, pitr: datetime | None) -> None:
     """Read how far the copy came; a server that is up proves nothing.
 
     :raises RestoreFailed: it did not stop where it should.
@@ -215,88 +192,6 @@ def _arrived(copy: Sandbox, course: _Course, pitr: datetime | None) -> None:
             f"The replay ended at {course.facts['reached_lsn']} without having met {course.facts['point']}.",
             "See whether the archive has a gap: howdah backup --check.",
         )
-
-
-def _judged(blank: Drill, course: _Course, failure: BaseException | None) -> Drill:
-    """Return the drill with its verdict: the first kind of finding that there is, the worst kind first."""
-    phases = {name: round(seconds, 3) for name, seconds in course.clock.stages.items()}
-    known = {
-        **course.facts,
-        "phases": phases,
-        "rto_seconds": round(phases["restore"] + phases["replay"], 3) if "verify" in phases else None,
-        "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-    }
-    if failure is not None:
-        known |= _failure(failure)
-        known["findings"] = (*course.findings, DrillFinding(check=known["failure"], message=known["sentence"]))
-        return blank.model_copy(update=known)
-    known["findings"] = tuple(course.findings)
-    for check, word, kind in _KINDS:
-        found = [finding for finding in course.findings if finding.check == check]
-        if found:
-            return blank.model_copy(
-                update={
-                    **known,
-                    "failure": word,
-                    "exit_code": kind.exit_code,
-                    "sentence": found[0].message,
-                    "next_step": NEXT_STEPS[word],
-                }
-            )
-    verdict = "proven" if course.proven else "restored"
-    return blank.model_copy(update={**known, "verdict": verdict, "exit_code": 0, "sentence": _praise(known, verdict)})
-
-
-NEXT_STEPS = {
-    "damaged": "The backup holds damaged pages. Check the server itself with pg_amcheck, then take a full backup.",
-    "different": "Do not rely on this backup. Take a full one now, drill again, and keep older backups meanwhile.",
-    "login": "Data is back, but the application could not work with it: compare its role, password and policies.",
-    "interrupted": "Nothing is left of it. Run the drill again.",
-}
-
-
-def _praise(known: dict[str, Any], verdict: str) -> str:
-    if verdict == "restored":
-        return f"Backup {known['backup']} was restored to {known['point']}; every page and index of it is sound."
-    return (
-        f"Backup {known['backup']} brings back {known['rows']:,} rows in {known['tables']} tables,"
-        f" every value as it was, in {known['rto_seconds']:.0f} s."
-    )
-
-
-def _failure(failure: BaseException) -> dict[str, Any]:
-    if isinstance(failure, Stopped):
-        return {
-            "failure": "interrupted",
-            "sentence": "The drill was told to stop.",
-            "next_step": NEXT_STEPS["interrupted"],
-        }
-    if isinstance(failure, HowdahError):
-        return {
-            "failure": _FAILURES.get(type(failure), "unexpected"),
-            "exit_code": failure.exit_code,
-            "sentence": failure.what,
-            "next_step": failure.next_step,
-        }
-    said = pg.message(failure) if isinstance(failure, psycopg.Error) else " ".join(str(failure).split())
-    return {
-        "failure": "unexpected",
-        "sentence": f"The drill ended with an unexpected {type(failure).__name__}: {said}.",
-        "next_step": "Run it again; if it stays, run it with howdah --debug and report what it prints.",
-    }
-
-
-def _interrupted(blank: Drill, left: str) -> Drill:
-    """Return what is known of a drill that was killed."""
-    return blank.model_copy(
-        update={
-            "identity": left,
-            "finished_at": blank.started_at,
-            "failure": "interrupted",
-            "sentence": f"{left} was killed before it ended; what it left was removed.",
-            "next_step": NEXT_STEPS["interrupted"],
-        }
-    )
 
 
 def _zoned(moment: datetime | None) -> str:

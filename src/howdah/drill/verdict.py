@@ -1,0 +1,125 @@
+"""What a drill's findings come to: a verdict, an exit code, one sentence and the next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+
+from howdah import errors, pg
+from howdah.clock import Clock
+from howdah.drill.model import Drill, DrillFinding
+from howdah.errors import HowdahError
+from howdah.stopping import Stopped
+
+_KINDS: tuple[tuple[str, str, type[HowdahError]], ...] = (
+    ("amcheck", "damaged", errors.CopyDamaged),
+    ("checksums", "damaged", errors.CopyDamaged),
+    ("comparison", "different", errors.VerificationFailed),
+    ("login", "login", errors.LoginRefused),
+)
+_FAILURES: dict[type[HowdahError], str] = {
+    errors.RepositoryUnreadable: "repository",
+    errors.ArchiveIncomplete: "archive",
+    errors.RestoreFailed: "restore",
+}
+
+
+NEXT_STEPS = {
+    "damaged": "The backup holds damaged pages. Check the server itself with pg_amcheck, then take a full backup.",
+    "different": "Do not rely on this backup. Take a full one now, drill again, and keep older backups meanwhile.",
+    "login": "Data is back, but the application could not work with it: compare its role, password and policies.",
+    "interrupted": "Nothing is left of it. Run the drill again.",
+}
+
+
+@dataclass
+class Course:
+    """What a drill has found so far.
+
+    :ivar began: seconds since the epoch.
+    :ivar facts: fields of :class:`~howdah.drill.model.Drill`.
+    :ivar proven: there was a manifest to compare with.
+    """
+
+    began: float
+    clock: Clock = field(default_factory=Clock)
+    findings: list[DrillFinding] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    proven: bool = True
+
+
+def judged(blank: Drill, course: Course, failure: BaseException | None) -> Drill:
+    """Return the drill with its verdict: the first kind of finding that there is, the worst kind first."""
+    phases = {name: round(seconds, 3) for name, seconds in course.clock.stages.items()}
+    known = {
+        **course.facts,
+        "phases": phases,
+        "rto_seconds": round(phases["restore"] + phases["replay"], 3) if "verify" in phases else None,
+        "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+    if failure is not None:
+        known |= _failure(failure)
+        known["findings"] = (*course.findings, DrillFinding(check=known["failure"], message=known["sentence"]))
+        return blank.model_copy(update=known)
+    known["findings"] = tuple(course.findings)
+    for check, word, kind in _KINDS:
+        found = [finding for finding in course.findings if finding.check == check]
+        if found:
+            return blank.model_copy(
+                update={
+                    **known,
+                    "failure": word,
+                    "exit_code": kind.exit_code,
+                    "sentence": found[0].message,
+                    "next_step": NEXT_STEPS[word],
+                }
+            )
+    verdict = "proven" if course.proven else "restored"
+    return blank.model_copy(update={**known, "verdict": verdict, "exit_code": 0, "sentence": _praise(known, verdict)})
+
+
+def _praise(known: dict[str, Any], verdict: str) -> str:
+    if verdict == "restored":
+        return f"Backup {known['backup']} was restored to {known['point']}; every page and index of it is sound."
+    return (
+        f"Backup {known['backup']} brings back {known['rows']:,} rows in {known['tables']} tables,"
+        f" every value as it was, in {known['rto_seconds']:.0f} s."
+    )
+
+
+def _failure(failure: BaseException) -> dict[str, Any]:
+    if isinstance(failure, Stopped):
+        return {
+            "failure": "interrupted",
+            "sentence": "The drill was told to stop.",
+            "next_step": NEXT_STEPS["interrupted"],
+        }
+    if isinstance(failure, HowdahError):
+        return {
+            "failure": _FAILURES.get(type(failure), "unexpected"),
+            "exit_code": failure.exit_code,
+            "sentence": failure.what,
+            "next_step": failure.next_step,
+        }
+    said = pg.message(failure) if isinstance(failure, psycopg.Error) else " ".join(str(failure).split())
+    return {
+        "failure": "unexpected",
+        "sentence": f"The drill ended with an unexpected {type(failure).__name__}: {said}.",
+        "next_step": "Run it again; if it stays, run it with howdah --debug and report what it prints.",
+    }
+
+
+def interrupted(blank: Drill, left: str) -> Drill:
+    """Return what is known of a drill that was killed."""
+    return blank.model_copy(
+        update={
+            "identity": left,
+            "finished_at": blank.started_at,
+            "failure": "interrupted",
+            "sentence": f"{left} was killed before it ended; what it left was removed.",
+            "next_step": NEXT_STEPS["interrupted"],
+        }
+    )
