@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import click
 from rich.table import Table
@@ -11,9 +12,11 @@ from rich.text import Text
 
 from howdah import instance as instances
 from howdah.cli import show
+from howdah.drill import history, page
 from howdah.drill import run as engine
 from howdah.drill.model import Drill
 from howdah.errors import ConfigurationError
+from howdah.report import write_text
 
 _LISTED = 20
 
@@ -22,10 +25,16 @@ _LISTED = 20
 @click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
 @click.option("--backup", "label", metavar="LABEL", help="Backup to restore (default: the last one).")
 @click.option("--pitr", metavar="TIME", help="Go back to a time, such as '2026-11-22 14:03:00+00:00'.")
+@click.option(
+    "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write a page about it."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def drill(where: str | None, label: str | None, pitr: str | None, as_json: bool) -> None:
+def drill(where: str | None, label: str | None, pitr: str | None, report: Path | None, as_json: bool) -> None:
     """Restore the last backup into a throw-away container and prove that it is what the instance holds."""
-    found = engine.run(instances.load(where), pitr=_moment(pitr) if pitr else None, label=label)
+    place = instances.load(where)
+    found = engine.run(place, pitr=_moment(pitr) if pitr else None, label=label)
+    if report:
+        write_text(report, page.render(found, history.read(place)))
     if as_json:
         show.print_json(found.model_dump(mode="json"))
     else:
