@@ -165,5 +165,6 @@ def sweep(connection: Connection, application: str, wanted: Collection[TablePlan
 
 
 def _has_ledger(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('howdah.stage') IS NOT NULL").fetchone()
-    return bool(row and row[0])
+    # Not to_regclass, which may answer from before somebody else's commit that this transaction waited for.
+    found = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'howdah' AND tablename = 'stage'")
+    return found.fetchone() is not None

@@ -8,11 +8,13 @@ import random
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
-from howdah import ledger, resume
+from howdah import ledger, pg, resume, stages
 from howdah.errors import LockHeld
 from howdah.pipeline import Request, migrate, verify
 from howdah.progress import Event
@@ -105,7 +107,7 @@ def test_killed_at_any_moment_the_next_run_finishes(database, source, processes,
         assert report.verdict == "verified"
         assert [t.loaded_rows for t in report.tables] == [ROWS] * TABLES
         assert database.value("INSERT INTO t0 (v) VALUES ('next') RETURNING id") == ROWS + 1
-        assert not database.query("SELECT FROM pg_class WHERE relname LIKE 'stage\\_%' AND relkind = 'r'")
+        assert not database.query("SELECT 1 FROM pg_class WHERE relname LIKE 'stage\\_%' AND relkind = 'r'")
     # The kills hit different stages, some of them between tables.
     assert len(seen) >= 3
 
@@ -144,6 +146,30 @@ def test_another_application_may_work_at_the_same_time(database, source):
     with psycopg.connect(database.dsn, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [ledger.lock_key("schema other")])
         assert migrate(Request((source,), database.dsn)).verdict == "verified"
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_two_runs_may_make_the_ledger_at_the_same_moment(database, large):
+    plan = SimpleNamespace(identity=("shop", "t"), digest="")
+
+    def make(connection, name):
+        if large:
+            stages.make(connection, name, plan, "", "id bigint")
+        else:
+            ledger.create(connection)
+
+    with pg.connect(database.dsn) as one, pg.connect(database.dsn) as other, ThreadPoolExecutor(1) as pool:
+        if large:
+            ledger.create(one)
+        # Both have seen that there is nothing yet.
+        ledger.read(other, "second")
+        stages.find(other, "second", plan, "")
+        with one.transaction():
+            make(one, "first")
+            second = pool.submit(make, other, "second")
+            while not database.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+                assert not second.done()
+        assert second.result() is None
 
 
 def test_a_dropped_connection_leaves_nothing_half_done(database, source):

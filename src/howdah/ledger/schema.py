@@ -83,7 +83,8 @@ def create(connection: Connection) -> None:
     with connection.transaction():
         # Two applications may start at the same moment in one database; their own locks differ.
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_key("")])
-        row = connection.execute("SELECT to_regclass('howdah.version') IS NULL").fetchone()
-        if row and row[0]:
+        # Not to_regclass, which may answer from before the commit that this transaction waited for.
+        there = connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'howdah' AND tablename = 'version'")
+        if there.fetchone() is None:
             connection.execute(_TABLES)
             connection.execute("INSERT INTO howdah.version VALUES (%s)", [VERSION])
