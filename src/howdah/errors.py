@@ -13,7 +13,8 @@
     ├── ArchiveIncomplete       9  WAL is not archived, or missing in the archive
     ├── RestoreFailed          10  a backup did not restore, or its replay did not arrive
     ├── CopyDamaged            11  what was restored has damaged pages
-    └── LoginRefused           12  an application cannot log in to what was restored, or sees something else
+    ├── LoginRefused           12  an application cannot log in to what was restored, or sees something else
+    └── LimitExceeded          13  a restore takes longer, or brings back less, than was asked for
 """
 
 from __future__ import annotations
@@ -102,3 +103,9 @@ class LoginRefused(HowdahError):
     """An application cannot log in to a restored copy, or sees something else there."""
 
     exit_code = 12
+
+
+class LimitExceeded(HowdahError):
+    """A restore takes longer, or brings back less, than was asked for."""
+
+    exit_code = 13

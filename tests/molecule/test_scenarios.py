@@ -43,6 +43,7 @@ def left_behind(environment: str) -> list[str]:
             Path("/var/log/howdah") / environment,
             Path("/opt/howdah") / environment,
             Path("/etc/cron.d") / f"howdah-{environment}",
+            Path("/etc/cron.d") / f"howdah-{environment}-drill",
             Path("/etc/logrotate.d") / f"howdah-{environment}",
             Path("/usr/local/bin") / f"howdah-{environment}",
         )

@@ -240,28 +240,16 @@ def test_there_is_a_full_backup_and_cron_takes_more(host) -> None:
     assert f"{NAME}: diff backup" in log
 
 
-def test_a_backup_restores_in_a_throw_away_container(tmp_path: Path) -> None:
-    """Restore the newest backup without a network, replay to its end, and read the roles back."""
-    image = str(inspect(CONTAINERS[0])["Config"]["Image"])
-    script = """
-    set -eu
-    pgbackrest --config=/etc/howdah/backup/pgbackrest.conf --stanza=main --archive-mode=off --type=immediate \
-      --target-action=promote --log-level-console=warn restore
-    postgres -D "$PGDATA" -c archive_mode=off -c listen_addresses= -c unix_socket_directories=/tmp \
-      -c hba_file=/tmp/hba -c shared_preload_libraries= >/tmp/log 2>&1 &
-    for i in $(seq 60); do
-      test "$(psql -XAtqh /tmp -U postgres -c 'SELECT pg_is_in_recovery()' 2>/dev/null)" = f && break
-      sleep 1
-    done
-    psql -XAtqh /tmp -U postgres -c "SELECT count(*) FROM pg_database WHERE datname LIKE '%_db'" || cat /tmp/log
-    """
-    done = run(
-        "docker", "run", "--rm", "--network", "none", "--label", "io.howdah.project=howdah-tests",
-        "--user", "5432:5432", "--tmpfs", "/tmp:uid=5432,gid=5432", "--tmpfs", "/var/lib/postgresql:uid=5432,gid=5432",
-        "--volume", f"{CONFIG}/backup:/etc/howdah/backup:ro", "--volume", f"{STATE}/repository:/var/lib/pgbackrest:ro",
-        "--entrypoint", "/bin/sh", image, "-c", f"echo 'local all all trust' > /tmp/hba; {script}",
-    )  # fmt: skip
-    assert done.stdout.strip().endswith("5"), done.stdout + done.stderr
+def test_a_drill_proves_the_last_backup(host) -> None:
+    """With the instance's own rules of access: applications log in over TLS, each to its database."""
+    done = run(f"/usr/local/bin/howdah-{ENVIRONMENT}", "drill", "--instance", ENVIRONMENT, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    drill = json.loads(done.stdout)
+    assert drill["verdict"] == "proven"
+    assert (drill["databases"], drill["logins"]) == (6, 5)
+    assert not run("docker", "ps", "--all", "--quiet", "--filter", f"name={NAME}-drill").stdout
+    schedule = Path(f"/etc/cron.d/{NAME}-drill").read_text()
+    assert f"drill --instance {CONFIG}/instance.yml --report {STATE}/reports/drill.html" in schedule
 
 
 def test_status_says_that_all_is_well() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -28,11 +28,29 @@ _LISTED = 20
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write a page about it."
 )
+@click.option(
+    "--max-rto", type=click.FloatRange(min=0), default=0.0, help="Fail when restore and replay take longer (s)."
+)
+@click.option("--max-rpo", type=click.FloatRange(min=0), default=0.0, help="Fail when nothing newer comes back (s).")
+@click.option("--if-older", type=float, metavar="HOURS", help="Do nothing when the last drill is not older than that.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def drill(where: str | None, label: str | None, pitr: str | None, report: Path | None, as_json: bool) -> None:
+def drill(
+    where: str | None,
+    label: str | None,
+    pitr: str | None,
+    report: Path | None,
+    max_rto: float,
+    max_rpo: float,
+    if_older: float | None,
+    as_json: bool,
+) -> None:
     """Restore the last backup into a throw-away container and prove that it is what the instance holds."""
     place = instances.load(where)
-    found = engine.run(place, pitr=_moment(pitr) if pitr else None, label=label)
+    if if_older is not None and (last := _fresh(place, if_older)):
+        click.echo(f"{place.name}: the last drill began at {last.started_at} and is not older than {if_older:g} h.")
+        return
+    moment = _moment(pitr) if pitr else None
+    found = engine.run(place, pitr=moment, label=label, max_rto=max_rto, max_rpo=max_rpo)
     if report:
         write_text(report, page.render(found, history.read(place)))
     if as_json:
@@ -40,6 +58,15 @@ def drill(where: str | None, label: str | None, pitr: str | None, report: Path |
     else:
         _print(found)
     sys.exit(found.exit_code)
+
+
+def _fresh(place: instances.Instance, hours: float) -> Drill | None:
+    """Return the last drill when it is young enough."""
+    last = history.read(place)[-1:]
+    young = [
+        found for found in last if datetime.now(UTC) - datetime.fromisoformat(found.started_at) < timedelta(hours=hours)
+    ]
+    return young[0] if young else None
 
 
 def _moment(text: str) -> datetime:

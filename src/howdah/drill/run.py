@@ -14,7 +14,7 @@ from howdah.backup import Backup, pgbackrest
 from howdah.drill import checks, history, point, sandbox
 from howdah.drill.model import Drill
 from howdah.drill.sandbox import Sandbox
-from howdah.drill.verdict import Course, interrupted, judged
+from howdah.drill.verdict import Course, interrupted, judged, limits
 from howdah.errors import ConfigurationError, RepositoryUnreadable, RestoreFailed
 from howdah.instance import Instance
 from howdah.locks import one_at_a_time
@@ -35,12 +35,16 @@ def run(
     *,
     pitr: datetime | None = None,
     label: str | None = None,
+    max_rto: float = 0.0,
+    max_rpo: float = 0.0,
     before_comparison: Callable[[Copy], None] | None = None,
 ) -> Drill:
     """Restore a backup into a throw-away container, hold it against a manifest, and keep what was found.
 
     :param pitr: a time to go back to, with its zone; without it, a restore point that is written now.
     :param label: of the backup to restore; without it, the last one that can reach the point.
+    :param max_rto: seconds that restore and replay may take; 0 for no limit.
+    :param max_rpo: seconds that the newest heartbeat may be old; 0 for no limit.
     :param before_comparison: is given the copy when it is up; how a test damages it.
     :raises LockHeld: another drill of the instance runs.
     :raises ConfigurationError: the time lies in the future.
@@ -64,6 +68,7 @@ def run(
                 for left in sandbox.remove_left_over(client, instance):
                     history.append(instance, interrupted(blank, left))
                 _drill(client, instance, identity, course, pitr=pitr, label=label, meddle=before_comparison)
+            course.findings += limits(course, max_rto, max_rpo)
         except (Exception, Stopped) as error:  # noqa: BLE001 - fails closed: whatever it is, the drill is red
             failure = error
         drill = judged(blank, course, failure)

@@ -19,6 +19,7 @@ _KINDS: tuple[tuple[str, str, type[HowdahError]], ...] = (
     ("checksums", "damaged", errors.CopyDamaged),
     ("comparison", "different", errors.VerificationFailed),
     ("login", "login", errors.LoginRefused),
+    ("limit", "limit", errors.LimitExceeded),
 )
 _FAILURES: dict[type[HowdahError], str] = {
     errors.RepositoryUnreadable: "repository",
@@ -31,6 +32,7 @@ NEXT_STEPS = {
     "damaged": "The backup holds damaged pages. Check the server itself with pg_amcheck, then take a full backup.",
     "different": "Do not rely on this backup. Take a full one now, drill again, and keep older backups meanwhile.",
     "login": "Data is back, but the application could not work with it: compare its role, password and policies.",
+    "limit": "The data is back as it was, but not as fast or as fresh as asked for: see the phases.",
     "interrupted": "Nothing is left of it. Run the drill again.",
 }
 
@@ -49,6 +51,19 @@ class Course:
     findings: list[DrillFinding] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
     proven: bool = True
+
+
+def limits(course: Course, max_rto: float, max_rpo: float) -> list[DrillFinding]:
+    """Return what exceeds a limit; seconds, 0 for none."""
+    rto = sum(course.clock.stages[phase] for phase in ("restore", "replay"))
+    rpo = course.facts.get("rpo_seconds")
+    found = []
+    if max_rto and rto > max_rto:
+        found.append(f"Restore and replay took {rto:.1f} s; {max_rto:.0f} s are asked for.")
+    if max_rpo and (rpo is None or rpo > max_rpo):
+        age = "no heartbeat at all" if rpo is None else f"a heartbeat {rpo:.1f} s old"
+        found.append(f"The newest that came back is {age}; {max_rpo:.0f} s are asked for.")
+    return [DrillFinding(check="limit", message=message) for message in found]
 
 
 def judged(blank: Drill, course: Course, failure: BaseException | None) -> Drill:

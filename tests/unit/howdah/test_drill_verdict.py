@@ -7,7 +7,7 @@ import pytest
 from howdah import errors
 from howdah.drill import history
 from howdah.drill.model import Drill, DrillFinding
-from howdah.drill.verdict import Course, interrupted, judged
+from howdah.drill.verdict import Course, interrupted, judged, limits
 from howdah.stopping import Stopped
 
 BLANK = Drill(identity="d", instance="i", environment="e", howdah_version="0", started_at="2026-01-01T00:00:00+00:00")
@@ -31,6 +31,7 @@ def course(*checks: str) -> Course:
         (["amcheck"], "damaged", 11),
         (["comparison", "login", "checksums"], "damaged", 11),
         (["login", "comparison"], "different", 4),
+        (["limit"], "limit", 13),
     ],
 )
 def test_the_worst_kind_of_finding_decides(checks, failure, code):
@@ -89,3 +90,14 @@ def test_a_history_of_other_hands_is_refused(instance):
     history.path(instance).write_text("{}\n")
     with pytest.raises(errors.HowdahError, match="no history of drills"):
         history.read(instance)
+
+
+def test_limits_are_of_restore_and_replay_and_of_the_newest_heartbeat():
+    found = course()
+    found.clock.stages |= {"restore": 20.0, "replay": 11.0, "verify": 100.0}
+    assert limits(found, 31.5, 0) == []
+    assert [item.message for item in limits(found, 30, 0)] == ["Restore and replay took 31.0 s; 30 s are asked for."]
+    assert "no heartbeat at all" in limits(found, 0, 10)[0].message
+    found.facts["rpo_seconds"] = 9.0
+    assert limits(found, 0, 10) == []
+    assert limits(found, 0, 8)[0].check == "limit"
