@@ -1,4 +1,5 @@
-"""One page about an instance: what runs, how full the pools are, how old the last backup is, what was migrated.
+"""One page about an instance: what runs, how full the pools are, how old the last backup is and whether it was
+proven, what was migrated.
 
 A part that does not answer is a finding on the page, never the end of it.
 """
@@ -15,11 +16,14 @@ import psycopg
 from psycopg.rows import dict_row
 
 from howdah import backup, pooler
+from howdah.drill import history
 from howdah.errors import HowdahError
 from howdah.instance import Instance
 
 # A backup a day is the schedule; an hour's grace for one that is under way.
 BACKUP_MAX_AGE = timedelta(hours=25)
+# So is a drill, and one that was missed is made up for.
+DRILL_MAX_AGE = timedelta(hours=50)
 
 Value = TypeVar("Value")
 
@@ -65,6 +69,22 @@ class BackupStatus:
     kind: str
     age: int
     count: int
+
+
+@dataclass(frozen=True)
+class DrillStatus:
+    """The last restore drill.
+
+    :ivar verdict: ``proven``, ``restored`` or ``failed``.
+    :ivar age: seconds since it began.
+    :ivar proven_age: seconds since the last one began that proved a backup; ``None``: none ever did.
+    """
+
+    verdict: str
+    sentence: str
+    age: int
+    proven_age: int | None
+    rto_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +138,7 @@ class Status:
     backup: BackupStatus | None
     applications: tuple[ApplicationStatus, ...]
     problems: tuple[str, ...] = field(default=())
+    drill: DrillStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON-ready values."""
@@ -148,6 +169,7 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
         pools=asked(lambda: _pools(instance), ()),
         archive=archive,
         backup=newest,
+        drill=asked(lambda: _drill(instance, now), None),
         applications=asked(lambda: _applications(instance), ()) if server else (),
     )
     return _judge(page, problems)
@@ -163,6 +185,10 @@ def _judge(page: Status, problems: list[str]) -> Status:
         problems.append("There is no good backup. Take one: howdah backup.")
     if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
         problems.append(f"The last backup is {page.backup.age // 3600} hours old. Take one: howdah backup.")
+    if page.drill and page.drill.verdict == "failed":
+        problems.append(f"The last drill failed: {page.drill.sentence}")
+    elif page.drill and page.drill.proven_age and page.drill.proven_age > DRILL_MAX_AGE.total_seconds():
+        problems.append(f"No backup was proven for {page.drill.proven_age // 3600} hours. Prove one: howdah drill.")
     problems += [
         f"{pool.waiting} clients wait for a connection to {pool.database}." for pool in page.pools if pool.waiting
     ]
@@ -225,6 +251,16 @@ def _backup(instance: Instance, now: datetime) -> BackupStatus | None:
         return None
     age = int(now.timestamp()) - good[-1].stopped
     return BackupStatus(label=good[-1].label, kind=good[-1].kind, age=max(0, age), count=len(good))
+
+
+def _drill(instance: Instance, now: datetime) -> DrillStatus | None:
+    drills = history.read(instance)
+    if not drills:
+        return None
+    ages = [int((now - datetime.fromisoformat(drill.started_at)).total_seconds()) for drill in drills]
+    proven = [age for drill, age in zip(drills, ages, strict=True) if drill.verdict == "proven"]
+    last = drills[-1]
+    return DrillStatus(last.verdict, last.sentence, max(0, ages[-1]), min(proven, default=None), last.rto_seconds)
 
 
 def _applications(instance: Instance) -> tuple[ApplicationStatus, ...]:

@@ -59,6 +59,13 @@ def _print(place: instances.Instance, page: engine.Status) -> None:
             f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago",
             f"{page.backup.count} in {place.repository.path}",
         )
+    if page.drill:
+        took = f", back in {page.drill.rto_seconds:.0f} s" if page.drill.rto_seconds is not None else ""
+        table.add_row(
+            "drill",
+            f"{page.drill.verdict}, {show.age(page.drill.age)} ago{took}",
+            f"{place.state_dir}/drills/history.jsonl",
+        )
     if page.archive:
         working = "failing" if page.archive.failing else "working"
         table.add_row("archive", f"{working}, {page.archive.archived} segments", page.archive.last_archived_at)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from howdah import status
+from howdah.drill import history
+from howdah.drill.model import Drill
 from howdah.status import (
     ApplicationStatus,
     ArchiveStatus,
     BackupStatus,
+    DrillStatus,
     PoolStatus,
     ServerStatus,
     Status,
@@ -67,6 +71,35 @@ def test_a_backup_is_too_old_after_25_hours(age):
     said = judged(replace(WELL, backup=replace(BACKUP, age=age)))
     old = f"The last backup is {age // 3600} hours old. Take one: howdah backup."
     assert said == ([old] if age > 25 * 3600 else [])
+
+
+DRILL = DrillStatus("proven", "All came back.", 3600, 3600, 12.0)
+
+
+@given(st.integers(0, 30 * 24 * 3600))
+@example(50 * 3600)
+@example(50 * 3600 + 1)
+def test_a_proof_is_too_old_after_two_nights(age):
+    said = judged(replace(WELL, drill=replace(DRILL, proven_age=age)))
+    old = f"No backup was proven for {age // 3600} hours. Prove one: howdah drill."
+    assert said == ([old] if age > 50 * 3600 else [])
+
+
+def test_a_drill_that_failed_is_said_in_its_own_words():
+    failed = replace(DRILL, verdict="failed", sentence="The archive has a gap.")
+    assert judged(replace(WELL, drill=failed)) == ["The last drill failed: The archive has a gap."]
+
+
+def test_the_last_drill_and_the_last_proof_are_read_from_the_history(instance):
+    now = datetime(2026, 1, 3, tzinfo=UTC)
+    assert status._drill(instance, now) is None
+    for day, verdict in ((1, "proven"), (2, "failed")):
+        began = datetime(2026, 1, day, tzinfo=UTC).isoformat()
+        drill = Drill(identity="d", instance="i", environment="e", howdah_version="0", started_at=began)
+        history.append(
+            instance, drill.model_copy(update={"finished_at": began, "verdict": verdict, "sentence": verdict})
+        )
+    assert status._drill(instance, now) == DrillStatus("failed", "failed", 86_400, 2 * 86_400, None)
 
 
 @given(st.lists(st.integers(0, 3), max_size=4))
