@@ -234,6 +234,22 @@ def test_a_time_in_the_future_or_before_every_backup_is_refused(place):
     assert "no backup that ended before 2020-01-01" in before.stdout
 
 
+def test_a_file_of_the_repository_that_is_damaged_fails_the_drill(place, taken):
+    folder = place.instance.repository.path / "backup" / "main" / taken.label
+    file = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    whole = file.read_bytes()
+    middle = len(whole) // 2
+    file.write_bytes(whole[:middle] + bytes(byte ^ 0xFF for byte in whole[middle : middle + 64]) + whole[middle + 64 :])
+    try:
+        drill = run(place.instance)
+    finally:
+        file.write_bytes(whole)
+    assert (drill.verdict, drill.failure, drill.exit_code) == ("failed", "repository", 8), drill.sentence
+    assert taken.label in drill.sentence
+    assert "checksum" in drill.sentence
+    assert left_behind(place) == []
+
+
 def test_a_segment_that_is_missing_is_named(place):
     """Last but one: the archive of this instance has a gap from here on, until the next backup."""
     segment = place.value("SELECT pg_walfile_name(pg_switch_wal())")

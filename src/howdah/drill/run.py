@@ -16,15 +16,15 @@ from howdah.drill.model import Drill
 from howdah.drill.sandbox import Sandbox
 from howdah.drill.verdict import Course, interrupted, judged, limits
 from howdah.errors import ConfigurationError, RepositoryUnreadable, RestoreFailed
-from howdah.instance import Instance
+from howdah.instance import Instance, Output
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
 from howdah.manifest.model import Manifest
 from howdah.stopping import Stopped
 
 REPLAY_SECONDS = 6 * 3600.0
-# pgBackRest's own codes for what it cannot read: crypto, missing file, checksum, format.
-_UNREADABLE = (31, 55, 68, 69, 75, 95)
+# pgBackRest's own codes for what it cannot read: checksum, invalid file, format, open, read, missing file, cipher.
+_UNREADABLE = (26, 28, 29, 41, 42, 55, 75, 95)
 
 Copy = Callable[[str], str]
 """Database → connection string to it in the copy."""
@@ -163,14 +163,22 @@ def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: Course) 
     )  # fmt: skip
     if answer.code in _UNREADABLE:
         raise RepositoryUnreadable(
-            f"Backup {chosen.label} cannot be read ({answer.code}): {answer.last_line}.",
+            f"Backup {chosen.label} cannot be read ({answer.code}): {_complaint(answer)}.",
             "A file of the repository is missing or damaged, or the key is wrong. Take a full backup now.",
         )
     if answer.code != 0:
         raise RestoreFailed(
-            f"Backup {chosen.label} did not restore ({answer.code}): {answer.last_line}.",
+            f"Backup {chosen.label} did not restore ({answer.code}): {_complaint(answer)}.",
             "Take a full backup now, and run the drill again.",
         )
+
+
+def _complaint(answer: Output) -> str:
+    """Return pgBackRest's own sentence: what follows it is about its retries."""
+    for line in answer.err.splitlines():
+        if "ERROR: [" in line:
+            return line.partition("]: ")[2].rstrip(".:") or line
+    return answer.last_line
 
 
 def _arrived(copy: Sandbox, course: Course, pitr: datetime | None) -> None:

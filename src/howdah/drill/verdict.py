@@ -100,7 +100,8 @@ def _praise(known: dict[str, Any], verdict: str) -> str:
     if verdict == "restored":
         return f"Backup {known['backup']} was restored to {known['point']}; every page and index of it is sound."
     return (
-        f"Backup {known['backup']} brings back {known['rows']:,} rows in {known['tables']} tables,"
+        f"Backup {known['backup']} brings back {known['rows']:,} row{'s' * (known['rows'] != 1)}"
+        f" in {known['tables']:,} table{'s' * (known['tables'] != 1)},"
         f" every value as it was, in {known['rto_seconds']:.0f} s."
     )
 
