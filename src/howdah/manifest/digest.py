@@ -41,6 +41,7 @@ _COLUMNS = """
       LEFT JOIN (pg_attribute a JOIN base ON base.oid = a.atttypid JOIN pg_type t ON t.oid = base.root)
         ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
     WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     ORDER BY 1, 2, a.attnum"""
 
 

@@ -59,11 +59,10 @@ def contents(
     :param unreadable: told of tables that cannot be read, which are then left out; ``None``: that is an error.
     :raises Moved: a table lost its rows to a TRUNCATE, or its place, in the meantime.
     """
-    # An index may be damaged, and may be damaged unseen: rows are what the table itself holds.
-    pg.execute(connection, "SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off")
-    pg.execute(connection, "SET LOCAL enable_bitmapscan = off")
     listed = connection.execute(_TABLES).fetchall()
     rows = digest.rows(connection)
+    # An index may be damaged, and may be damaged unseen: rows are what the table itself holds.
+    _use_indexes(connection, "off")
     tables: dict[str, TableImage] = {}
     for schema, name, unlogged, _ in listed:
         if unlogged:
@@ -80,6 +79,7 @@ def contents(
             if unreadable is None or connection.closed:
                 raise
             unreadable(f"{schema}.{name}", pg.message(error))
+    _use_indexes(connection, "default")
     return DatabaseImage(
         tables=tables,
         sequences={
@@ -93,6 +93,11 @@ def contents(
         facts=facts.of_database(connection),
         unlogged=tuple(f"{schema}.{name}" for schema, name, unlogged, _ in listed if unlogged),
     )
+
+
+def _use_indexes(connection: Connection, value: str) -> None:
+    for way in ("indexscan", "indexonlyscan", "bitmapscan"):
+        pg.execute(connection, f"SET LOCAL enable_{way} = {value}")
 
 
 def places(connection: Connection) -> dict[tuple[str, str], int]:
