@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from howdah import create, ddl, order, pg, profile, profiling, trial
 from howdah.application import Application
 from howdah.catalog import postgres, sqlite
-from howdah.catalog.model import TargetCatalog, TargetTable
+from howdah.catalog.model import SourceCatalog, TargetCatalog, TargetTable
 from howdah.choices import Choices
 from howdah.ddl.foreign_keys import not_valid
 from howdah.errors import ConfigurationError, TargetRefused
@@ -18,9 +19,14 @@ from howdah.header import shown
 from howdah.ledger import Ledger
 from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
 from howdah.planning import match_tables, missing_tables, table_plan, unmoved_objects
+from howdah.profile import Profile
 from howdah.progress import Event, Progress
 from howdah.report import TargetInfo
 from howdah.snapshot import Snapshot
+
+
+# Bytes from which on a second connection to the snapshot is worth its while; SQLite works without Python's lock.
+_LARGE = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -56,8 +62,7 @@ def inspect(
         kept = profile.from_json(before.profile) if before and before.sha256 == snapshot.sha256 and not sample else None
         if kept is None:
             progress(Event("profile", name))
-            with sqlite.open_snapshot(snapshot.path) as connection:
-                kept = profiling.measure(connection, catalog, sample)
+            kept = _measured(snapshot, catalog, sample)
         result.append(
             Inspected(
                 name=name,
@@ -70,6 +75,20 @@ def inspect(
             )
         )
     return tuple(result)
+
+
+def _measured(snapshot: Snapshot, catalog: SourceCatalog, sample: int | None) -> Profile:
+    """Return the profile of a source; the tables of a large one are measured two at a time."""
+
+    def measure(part: SourceCatalog) -> Profile:
+        with sqlite.open_snapshot(snapshot.path) as connection:
+            return profiling.measure(connection, part, sample)
+
+    if snapshot.size < _LARGE or sample:
+        return measure(catalog)
+    parts = [replace(catalog, tables=(table,)) for table in catalog.tables]
+    with ThreadPoolExecutor(2) as pool:
+        return {name: table for found in pool.map(measure, parts) for name, table in found.items()}
 
 
 def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -> Plan:

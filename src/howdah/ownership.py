@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Any
 
 from howdah.errors import TargetRefused
@@ -22,7 +21,7 @@ _DIGESTS_PER_CHUNK = 16_384
 def key_columns(plan: TablePlan) -> list[list[str]]:
     """Return name and type of each column that identifies a row; rows without a key go by a digest."""
     types = {column.target: column.type.sql for column in plan.columns}
-    return [[name, types[name]] for name in plan.key] or [["h", "text"]]
+    return [[name, types[name]] for name in plan.key] or [["h", "uuid"]]
 
 
 def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
@@ -123,15 +122,23 @@ def keys_by_chunk(connection: Connection, query: str) -> dict[int, bytes]:
 
 
 def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> dict[int, bytes]:
-    """Return the digests of all rows of a target table without a key, as many for each chunk as one may hold.
+    """Return the digests of all rows of a plain target table without a key, as many for each chunk as one may hold.
 
     :param digest: SQL of a row's digest.
     """
     target = qualified(plan.target.schema, plan.target.name)
-    rows = copy_out_rows(connection, f"COPY (SELECT {digest} FROM {target}) TO STDOUT (FORMAT BINARY)")
+    (pages,) = connection.execute(
+        "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [target]
+    ).fetchone() or (0,)
+    step = max(pages * _DIGESTS_PER_CHUNK // max(plan.rows, 1), 1)
+    # A row of a binary COPY stream: one column, sixteen bytes long. Put together there, as it is one row for each here.
+    row = f"'\\x000100000010'::bytea || uuid_send({digest})"
     found: dict[int, bytes] = {}
-    while batch := list(islice(rows, _DIGESTS_PER_CHUNK)):
-        found[len(found)] = b"".join(batch)
+    for first in range(0, pages, step):
+        part = f"ctid >= '({first},0)' AND ctid < '({first + step},0)'"
+        (keys,) = execute(connection, f"SELECT string_agg({row}, '') FROM {target} WHERE {part}").fetchone() or (None,)
+        if keys:
+            found[len(found)] = keys
     return found
 
 

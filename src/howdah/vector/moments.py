@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from howdah.casts.temporal import MICROSECONDS
 from howdah.catalog.model import TargetType
-from howdah.vector.arrays import Bytes, lengths, matrix
+from howdah.vector.arrays import Bytes, lengths, matrix, pick
 
 Micros = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -55,7 +56,9 @@ def from_texts(array: Any, zone_allowed: bool) -> tuple[Micros, Mask]:
     for size in np.unique(sizes):
         if _SHORTEST <= size <= _LONGEST:
             rows = np.flatnonzero(sizes == size)
-            micros[rows], settled[rows] = _of_length(matrix(array, rows, int(size)), zone_allowed)
+            text = matrix(array, rows, int(size))
+            found = _usual(array, rows, text, zone_allowed)
+            micros[rows], settled[rows] = found or _of_length(text, zone_allowed)
     return micros, settled
 
 
@@ -76,6 +79,25 @@ def _bytes(values: NDArray[Any]) -> Bytes:
 
 def _within(micros: Micros) -> Mask:
     return (micros >= _FIRST) & (micros <= _LAST)
+
+
+def _usual(array: Any, rows: NDArray[np.intp], text: Bytes, zone_allowed: bool) -> tuple[Micros, Mask] | None:
+    """Return moments that are all written alike, ``YYYY-MM-DD HH:MM:SS.ffffffZ``, as Arrow reads them; else ``None``."""
+    size = text.shape[1]
+    zone = size > 19 and bool((text[:, -1] == ord("Z")).all())
+    fraction = size - 19 - zone
+    if size < 19 or fraction == 1 or fraction > 7 or (zone and not zone_allowed):
+        return None
+    marks = ((4, "-"), (7, "-"), (13, ":"), (16, ":"), *(((19, "."),) if fraction else ()))
+    between = (text[:, 10] == ord("T")) | (text[:, 10] == ord(" "))
+    if not between.all() or any((text[:, at] != ord(mark)).any() for at, mark in marks):
+        return None
+    try:
+        found = pick(array, rows).cast(pa.timestamp("us", "UTC" if zone else None))
+    except pa.ArrowInvalid:
+        return None
+    micros = found.view(pa.int64()).to_numpy(zero_copy_only=False) - _TO_2000
+    return micros, _within(micros)
 
 
 def _of_length(text: Bytes, zone_allowed: bool) -> tuple[Micros, Mask]:

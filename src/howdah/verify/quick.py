@@ -107,9 +107,11 @@ def compare(
     :param waiting: locator → digest of the source rows in quarantine.
     :raises OutOfStepError: a table without a key is not the same on both sides, row by row.
     """
+    # Where the profile has seen no other storage class, it is not asked for again.
+    pure = {c.source for c in plan.columns if c.stored and c.stored.classes <= {lanes[c.source]}}
     with (
         open_snapshot(snapshot) as connection,
-        closing(prefetched(reading.units(snapshot, plan.table, list(lanes), list(lanes.values())))) as source,
+        closing(prefetched(reading.units(snapshot, plan.table, list(lanes), list(lanes.values()), pure))) as source,
         closing(prefetched(reader.batches(plan, rules))) as held,
     ):
         comparison = _Comparison(plan, rules, list(lanes), Walker(connection, plan.table), waiting, doubts)

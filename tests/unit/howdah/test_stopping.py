@@ -12,6 +12,7 @@ from howdah.stopping import Stopped, stoppable
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_unwinds_and_a_second_one_does_not_disturb(number):
+    was = signal.signal(number, signal.SIG_DFL)  # under nohup it would be ignored
     before = signal.getsignal(number)
     unwound = []
 
@@ -23,10 +24,13 @@ def test_a_signal_unwinds_and_a_second_one_does_not_disturb(number):
                 os.kill(os.getpid(), number)
                 unwound.append(True)
 
-    with pytest.raises(Stopped, match=signal.Signals(number).name):
-        run()
-    assert unwound == [True]
-    assert signal.getsignal(number) is before
+    try:
+        with pytest.raises(Stopped, match=signal.Signals(number).name):
+            run()
+        assert unwound == [True]
+        assert signal.getsignal(number) is before
+    finally:
+        signal.signal(number, was)
 
 
 def test_a_signal_that_the_process_ignores_stays_ignored():
