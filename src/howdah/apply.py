@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 from howdah import create, definition, finish, ledger, pg, profile, stages, trust
 from howdah.context import Budget, Context
 from howdah.ddl import Derived
-from howdah.due import is_verified
+from howdah.due import Due, is_verified
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import errors
 from howdah.plan import Inspected, Plan
@@ -69,7 +70,7 @@ def apply(
     session: Session,
     made: Plan,
     derived: Derived | None,
-    due: set[tuple[str, str]],
+    due: Mapping[tuple[str, str], Due],
 ) -> Report:
     """Move what is due, verify it, and return what was done; each step is in the ledger when it is committed.
 
@@ -96,6 +97,7 @@ def apply(
         known=session.known,
         budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
         progress=session.progress,
+        deltas={identity: item.delta for identity, item in due.items() if item.delta},
     )
     session.progress(Event("load", total=sum(p.rows for p in made.tables if p.identity in due)))
     with session.clock.stage("load"):
@@ -115,7 +117,8 @@ def apply(
     for source in made.sources:
         if source.name not in session.unchanged:
             _record_source(session, made, source, run_id)
-    outcomes = compare(session, tuple(stale))
+    patched = {identity: item.patched for identity, item in loaded.items() if item.patched}
+    outcomes = compare(session, tuple(stale), patched)
     note_differences(session, outcomes)
     for outcome in outcomes:
         if not outcome.count:
@@ -127,7 +130,9 @@ def apply(
     return report
 
 
-def _release(session: Session, made: Plan, derived: Derived | None, due: set[tuple[str, str]]) -> frozenset[str]:
+def _release(
+    session: Session, made: Plan, derived: Derived | None, due: Mapping[tuple[str, str], Due]
+) -> frozenset[str]:
     """Make way for orphans that are to move."""
     if derived is None or chosen(session).orphans != "keep":
         return frozenset()

@@ -6,12 +6,20 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from howdah.errors import QuarantinedRows
 from howdah.ledger import Ledger
 from howdah.plan import TablePlan
 from howdah.progress import Event, Progress, silent
+
+# Arrow loads only where rows need it.
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from howdah.delta import Delta
 
 
 @dataclass
@@ -45,6 +53,7 @@ class Context:
     """What loading needs to know about the run.
 
     :ivar snapshots: source name → (path of its snapshot, sha256).
+    :ivar deltas: table → what changed in it since its last load, where that is known.
     """
 
     application: str
@@ -53,6 +62,7 @@ class Context:
     known: Ledger
     budget: Budget
     progress: Progress = silent
+    deltas: Mapping[tuple[str, str], Delta] = field(default_factory=dict)
 
     def step(self, plan: TablePlan, done: int, size: int) -> None:
         """Tell how many rows and bytes of a table are loaded."""
@@ -69,12 +79,25 @@ class Merged:
 
 
 @dataclass(frozen=True)
+class Patched:
+    """The rows that a load was only about, as no others changed.
+
+    :ivar locators: of the rows that changed or are new, ascending.
+    :ivar keys: of all rows that were touched, as they were and as they are: rows of a binary COPY stream.
+    """
+
+    locators: NDArray[np.int64]
+    keys: bytes
+
+
+@dataclass(frozen=True)
 class Loaded:
     """What loading one table did.
 
     :ivar retained: rows of ours that wait to be deleted, because others still refer to them.
     :ivar shared: rows that were there already, equal, and are not ours.
     :ivar effective: something in the target is not as it was before.
+    :ivar patched: the rows that it was about, where not all of them were.
     """
 
     plan: TablePlan
@@ -86,3 +109,4 @@ class Loaded:
     mapped: int
     effective: bool
     seconds: float
+    patched: Patched | None = None

@@ -15,7 +15,7 @@ from howdah.conditions import compared, image_digest, parents, refers
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import BrokenConstraint, Connection, attempt, execute, qualified, quoted
 from howdah.plan import TablePlan
-from howdah.sending import Sender, Sent
+from howdah.sending import Copied, Sender, Sent
 from howdah.staging import Stage
 
 # Below this, building indexes anew costs more than keeping them up.
@@ -79,7 +79,9 @@ def _load(connection: Connection, plan: TablePlan, context: Context, started: fl
             sent = _unstage(connection, stage, target, columns)
         else:
             path, _ = context.snapshots[plan.source]
-            sent = Sender(connection, path, plan, target, columns, staged=False).send(partial(context.step, plan))
+            sender = Sender(connection, path, plan, target, columns, staged=False)
+            with ownership.Writer(connection, context.application, context.run_id, plan) as ledger:
+                sent = sender.send(partial(context.step, plan), partial(_own, ledger, plan))
             record.count_again(path, plan, sent.rows)
     rebuild.put_up(connection, taken)
     _check(connection, plan, target)
@@ -127,14 +129,18 @@ def _empty(connection: Connection, plan: TablePlan) -> bool:
     return execute(connection, f"SELECT 1 FROM {target} LIMIT 1").fetchone() is None
 
 
+def _own(ledger: ownership.Writer, plan: TablePlan, copied: Copied) -> None:
+    """Record a chunk, whose rows are all ours; without a key they are told apart once all are there."""
+    if plan.key:
+        ledger.add(copied.chunk, copied.keys.to_bytes(), copied.images if plan.imaged else None)
+
+
 def _chunks(connection: Connection, context: Context, plan: TablePlan, sent: Sent, stage: Stage | None) -> int:
-    if stage and plan.key:
+    if plan.key and stage:
         stages.adopt(connection, context.application, plan, context.run_id)
-        return 0
-    keys = sent.keys
-    if not plan.key:
+    elif not plan.key:
         keys = ownership.digests_by_chunk(connection, plan, image_digest(tuple(c.target for c in plan.columns)))
-    ownership.record(connection, context.application, context.run_id, plan, sent.chunks, keys)
+        ownership.record(connection, context.application, context.run_id, plan, sent.chunks, keys)
     return 0
 
 

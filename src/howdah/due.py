@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from howdah import ledger, pg, quarantine
 from howdah.ledger import Load
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
 from howdah.session import Session
 
-# Arrow loads only where rows need it: see the function that imports howdah.vector.
+# Arrow loads only where rows need it: see the function that imports howdah.delta.
+if TYPE_CHECKING:
+    from howdah.delta import Delta
 
 
-def tables_due(session: Session, made: Plan) -> set[tuple[str, str]]:
+@dataclass(frozen=True)
+class Due:
+    """What is to be done about a table.
+
+    :ivar delta: what changed in it; ``None``: it must be loaded as a whole.
+    """
+
+    delta: Delta | None = None
+
+
+def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     """Return (source, table) of the tables that must be loaded: those that are due, and with ``retry`` more."""
     waiting = waiting_reasons(session)
     session.progress(Event("compare"))
     with session.clock.stage("compare"):
-        due = {p.identity for p in made.tables if must_load(session, p, waiting)}
+        looked = {p.identity: must_load(session, p, waiting) for p in made.tables}
+    due = {identity: found for identity, found in looked.items() if found}
     if session.request.retry:
-        due |= {p.identity for p in made.tables if p.identity in waiting}
+        due |= {p.identity: Due() for p in made.tables if p.identity in waiting}
     return due
 
 
-def sources_read(session: Session, made: Plan, due: set[tuple[str, str]]) -> set[str]:
+def sources_read(session: Session, made: Plan, due: Collection[tuple[str, str]]) -> set[str]:
     """Return the sources with rows that will be read: due ones, ones that may lose a parent, unverified ones."""
     targets = {p.target.name for p in made.tables if p.identity in due}
     children = targets
@@ -33,23 +50,26 @@ def sources_read(session: Session, made: Plan, due: set[tuple[str, str]]) -> set
     return {p.source for p in made.tables if p.target.name in targets or not is_verified(session, p)}
 
 
-def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]]) -> bool:
-    """Return whether a table is due: new, planned differently, changed, damaged, or worth another try.
+def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]]) -> Due | None:
+    """Return what is due: a table may be new, planned differently, changed, damaged, or worth another try.
 
     :param waiting: what :func:`waiting_reasons` returned.
     """
     entry = entry_of(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
-        return True
-    if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
-        return True
+        return Due()
+    if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET or _rows_gone(session, entry):
+        return Due()
     path, digest = session.paths.get(plan.source, (None, ""))
-    if path and entry.snapshot_sha256 != digest:
-        from howdah.vector.stream import content_digest
+    if path is None or entry.snapshot_sha256 == digest:
+        return None
+    from howdah import delta
+    from howdah.vector.stream import content_digest
 
-        if content_digest(path, plan) != entry.content_digest:
-            return True
-    return _rows_gone(session, entry)
+    if is_verified(session, plan) and delta.is_kept(session.connection, session.target.name, plan, entry):
+        found = delta.find(session.connection, session.target.name, path, plan, entry)
+        return None if found and found.empty else Due(found)
+    return Due() if content_digest(path, plan) != entry.content_digest else None
 
 
 def _rows_gone(session: Session, entry: Load) -> bool:

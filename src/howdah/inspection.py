@@ -24,7 +24,6 @@ from howdah.progress import Event, Progress
 from howdah.report import TargetInfo
 from howdah.snapshot import Snapshot
 
-
 # Bytes from which on a second connection to the snapshot is worth its while; SQLite works without Python's lock.
 _LARGE = 64 << 20
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 
-from howdah import checks, direct, merge, ownership, record, resume, stages
+from howdah import checks, direct, merge, ownership, patch, record, resume, stages
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import Connection, Rollback, execute, qualified, quoted
 from howdah.plan import TablePlan
@@ -31,6 +31,9 @@ def load_group(
     :raises QuarantinedRows: over the budget.
     """
     started = time.monotonic()
+    if len(group) == 1 and not unsettled and patch.suits(connection, group[0], context):
+        with contextlib.suppress(patch.NotPatchedError):
+            return (patch.load(connection, group[0], context),)
     large = {
         plan.identity: resume.stage(connection, plan, number, context)
         for number, plan in enumerate(group)

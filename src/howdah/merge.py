@@ -5,9 +5,13 @@ from __future__ import annotations
 from howdah import ownership
 from howdah.conditions import different, image_digest, same
 from howdah.context import Merged
+from howdah.images import Images, Keys
 from howdah.pg import Connection, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
+
+# Chunks whose keys are looked at together: about half a million rows.
+_CHUNKS = 32
 
 
 def delete_vanished(connection: Connection, stage: Stage) -> int:
@@ -107,9 +111,15 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
     """Write chunks and the keys of our rows into the ledger; return how many of them wait to be deleted."""
     plan = stage.plan
     parts = ", ".join(f"({quoted(name)})" for name in plan.key) or image_digest(stage.written)
-    query = f"SELECT {CHUNK}, {parts} FROM {stage.name} WHERE NOT {SHARED}"
-    keys = ownership.keys_by_chunk(connection, query)
-    ownership.record(connection, application, run_id, plan, stage.chunks, keys)
+    with ownership.Writer(connection, application, run_id, plan) as ledger:
+        for start in range(0, len(stage.chunks), _CHUNKS):
+            query = f"""
+                SELECT {CHUNK}, {LOCATOR}, {parts} FROM {stage.name}
+                WHERE NOT {SHARED} AND {CHUNK} >= {start} AND {CHUNK} < {start + _CHUNKS} ORDER BY {LOCATOR}"""
+            found = ownership.keys_of(connection, query)
+            for chunk in stage.chunks[start : start + _CHUNKS]:
+                keys = found.get(chunk.ordinal, Keys.none())
+                ledger.add(chunk, keys.to_bytes(), _imaged(stage, chunk.ordinal, keys))
     if not plan.key:
         return 0
     gone = f"""SELECT {", ".join(f"o.{quoted(name)}" for name in plan.key)} FROM {stage.owned} o
@@ -117,6 +127,14 @@ def record_chunks(connection: Connection, application: str, run_id: object, stag
                  AND EXISTS (SELECT 1 FROM {qualified(plan.target.schema, plan.target.name)} t
                              WHERE {same(plan.key, "t", "o")})"""
     return ownership.record_retained(connection, application, run_id, plan, gone)
+
+
+def _imaged(stage: Stage, ordinal: int, keys: Keys) -> bytes | None:
+    """Return what the ledger keeps of each row of a chunk, now that it is known which are ours."""
+    if ordinal not in stage.images:
+        return None
+    read = Images.from_bytes(stage.images[ordinal])
+    return keys.images(read.locators, read.digests).to_bytes()
 
 
 def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:

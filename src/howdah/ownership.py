@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from howdah.errors import TargetRefused
+from howdah.images import Images, Keys
 from howdah.pg import Connection, copy_binary, copy_out_rows, copy_typed, execute, qualified, quoted
 from howdah.plan import TablePlan
+from howdah.vector.digests import of_chunk
 from howdah.vector.stream import Chunk
 
 RETAINED = -1
@@ -16,6 +21,7 @@ RETAINED = -1
 # Chunks whose keys are in memory at the same time: about a million keys.
 _CHUNKS = 64
 _DIGESTS_PER_CHUNK = 16_384
+_HELD_BYTES = 8 << 20
 
 
 def key_columns(plan: TablePlan) -> list[list[str]]:
@@ -69,6 +75,17 @@ def recall(connection: Connection, application: str, plan: TablePlan, table: str
     return int(found[0])
 
 
+def give(connection: Connection, plan: TablePlan, table: str, keys: bytes) -> None:
+    """Fill a new temporary table with keys.
+
+    :param table: name of the temporary table, as ``pg_temp.name``.
+    :param keys: as the ledger keeps them.
+    """
+    _make(connection, table, key_columns(plan))
+    copy_binary(connection, f"COPY {table} FROM STDIN (FORMAT BINARY)", keys)
+    execute(connection, f"ANALYZE {table}")
+
+
 def _make(connection: Connection, table: str, columns: list[list[str]]) -> None:
     typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
     execute(connection, f"CREATE TEMP TABLE {table.removeprefix('pg_temp.')} ({typed}) ON COMMIT DROP")
@@ -83,12 +100,92 @@ def record(
     keys: Mapping[int, bytes],
 ) -> None:
     """Write the chunks of a table and the keys of our rows in them, in place of what was there."""
-    known = (application, *plan.identity)
-    execute(connection, "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s", known)
-    _write(
-        connection,
-        ((*known, c.ordinal, run_id, c.first, c.last, c.rows, c.digest, keys.get(c.ordinal, b"")) for c in chunks),
-    )
+    with Writer(connection, application, run_id, plan) as writer:
+        for chunk in chunks:
+            writer.add(chunk, keys.get(chunk.ordinal, b""))
+
+
+class Writer:
+    """Writes the chunks of a table, in place of what was there, as they come; never many in memory.
+
+    A context manager: what is left is written at its end.
+    """
+
+    def __init__(self, connection: Connection, application: str, run_id: object, plan: TablePlan) -> None:
+        self._connection = connection
+        self._known = (application, *plan.identity)
+        self._run_id = run_id
+        self._held: list[tuple[Any, ...]] = []
+        self._size = 0
+
+    def __enter__(self) -> Writer:
+        """Take away what was there."""
+        execute(
+            self._connection,
+            "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s",
+            self._known,
+        )
+        return self
+
+    def add(self, chunk: Chunk, keys: bytes, images: bytes | None = None) -> None:
+        """Take in a chunk.
+
+        :param images: as :class:`howdah.images.Images` has it.
+        """
+        row = (chunk.ordinal, self._run_id, chunk.first, chunk.last, chunk.rows, chunk.digest, keys, images)
+        self._held.append((*self._known, *row))
+        self._size += len(keys) + len(images or b"")
+        if self._size > _HELD_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        _write(self._connection, self._held)
+        self._held, self._size = [], 0
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Write the rest, if nothing went wrong."""
+        if kind is None:
+            self._flush()
+
+
+def replace_chunk(
+    connection: Connection,
+    application: str,
+    run_id: object,
+    plan: TablePlan,
+    ordinal: int,
+    images: Images,
+    keys: bytes | None,
+) -> None:
+    """Write a chunk in place of what was there; one without rows goes.
+
+    :param keys: of the rows that are ours; ``None``: they are as they were.
+    """
+    place = {"application": application, "source": plan.source, "table": plan.table.name, "ordinal": ordinal}
+    where = """application = %(application)s AND source = %(source)s AND table_name = %(table)s
+               AND ordinal = %(ordinal)s"""
+    if not len(images):
+        execute(connection, f"DELETE FROM howdah.chunk WHERE {where}", place)
+        return
+    values = place | {
+        "run": run_id,
+        "first": int(images.locators[0]),
+        "last": int(images.locators[-1]),
+        "rows": len(images),
+        "digest": of_chunk(images.locators, images.digests),
+        "images": images.to_bytes(),
+    }
+    if keys is None:
+        execute(
+            connection,
+            f"""UPDATE howdah.chunk SET run_id = %(run)s, first_rowid = %(first)s, last_rowid = %(last)s,
+                       rows = %(rows)s, source_digest = %(digest)b, images = %(images)b WHERE {where}""",
+            values,
+        )
+        return
+    execute(connection, f"DELETE FROM howdah.chunk WHERE {where}", place)
+    row = (ordinal, run_id, values["first"], values["last"], len(images), values["digest"], keys, values["images"])
+    _write(connection, [(application, *plan.identity, *row)])
 
 
 def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:
@@ -104,21 +201,23 @@ def record_retained(connection: Connection, application: str, run_id: object, pl
     )
     keys = list(copy_out_rows(connection, f"COPY ({retained}) TO STDOUT (FORMAT BINARY)"))
     if keys:
-        _write(connection, [(*known, RETAINED, run_id, None, None, len(keys), b"", b"".join(keys))])
+        _write(connection, [(*known, RETAINED, run_id, None, None, len(keys), b"", b"".join(keys), None)])
     return len(keys)
 
 
-def keys_by_chunk(connection: Connection, query: str) -> dict[int, bytes]:
-    """Return keys as the ledger keeps them.
+def keys_of(connection: Connection, query: str) -> dict[int, Keys]:
+    """Return the keys of rows by chunk, in order of their locators.
 
-    :param query: gives the chunk's ordinal (an int4) and the key columns.
+    :param query: gives the chunk's ordinal (an int4), the locator (an int8) and the key columns, by locator.
     """
-    found: dict[int, list[bytes]] = {}
+    found: dict[int, tuple[list[int], list[bytes]]] = {}
     for row in copy_out_rows(connection, f"COPY ({query}) TO STDOUT (FORMAT BINARY)"):
-        # Two bytes for the number of columns, four for the length of the first, four for the first: the ordinal.
-        count = int.from_bytes(row[:2], "big") - 1
-        found.setdefault(int.from_bytes(row[6:10], "big"), []).append(count.to_bytes(2, "big") + row[10:])
-    return {ordinal: b"".join(keys) for ordinal, keys in found.items()}
+        # Two bytes for the number of columns; then for each column four for its length, and its value.
+        count = int.from_bytes(row[:2], "big") - 2
+        locators, keys = found.setdefault(int.from_bytes(row[6:10], "big"), ([], []))
+        locators.append(int.from_bytes(row[14:22], "big", signed=True))
+        keys.append(count.to_bytes(2, "big") + row[22:])
+    return {n: Keys(np.array(at, np.int64), pa.array(keys, pa.binary())) for n, (at, keys) in found.items()}
 
 
 def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> dict[int, bytes]:
@@ -151,7 +250,7 @@ def _write(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
     copy_typed(
         connection,
         """COPY howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid, last_rowid, rows,
-                              source_digest, keys) FROM STDIN (FORMAT BINARY)""",
-        ("text", "text", "text", "int4", "uuid", "int8", "int8", "int8", "bytea", "bytea"),
+                              source_digest, keys, images) FROM STDIN (FORMAT BINARY)""",
+        ("text", "text", "text", "int4", "uuid", "int8", "int8", "int8", "bytea", "bytea", "bytea"),
         rows,
     )

@@ -91,6 +91,11 @@ class TablePlan:
         return (self.source, self.table.name)
 
     @property
+    def imaged(self) -> bool:
+        """Return whether the ledger keeps what is known of each row: it is found by rowid there, and by key here."""
+        return bool(self.key and self.table.rowid)
+
+    @property
     def digest(self) -> str:
         """Return a digest of everything that decides what the target rows look like."""
         parts = [

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
+from howdah.context import Patched
 from howdah.errors import VerificationFailed
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
@@ -16,9 +18,15 @@ if TYPE_CHECKING:
     from howdah.verify import Outcome
 
 
-def compare(session: Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ...]:
-    """Compare every row of tables with the target, over one connection, and return what came of each table."""
-    from howdah.verify import Reader, verify_table
+def compare(
+    session: Session, plans: tuple[TablePlan, ...], patched: Mapping[tuple[str, str], Patched] | None = None
+) -> tuple[Outcome, ...]:
+    """Compare rows of tables with the target, over one connection, and return what came of each table.
+
+    :param patched: tables of which only those rows are compared, as the others were verified before; of all other
+        tables, every row is.
+    """
+    from howdah.verify import Reader, verify_changed, verify_table
 
     outcomes = []
     session.progress(Event("verify", total=sum(item.rows for item in plans)))
@@ -27,8 +35,11 @@ def compare(session: Session, plans: tuple[TablePlan, ...]) -> tuple[Outcome, ..
             session.progress(Event("verify", *item.identity, 0, item.rows))
             path, _ = session.paths[item.source]
             waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
+            part = (patched or {}).get(item.identity)
             outcomes.append(
-                verify_table(reader, session.connection, item, session.target.name, path, waiting, session.folder)
+                verify_changed(session.connection, item, path, waiting, session.folder, part)
+                if part
+                else verify_table(reader, session.connection, item, session.target.name, path, waiting, session.folder)
             )
             session.progress(Event("verify", *item.identity, item.rows, item.rows))
     return tuple(outcomes)

@@ -18,6 +18,8 @@ from howdah.report import QuarantineGroup
 
 DEPENDS_ON_TARGET = frozenset({"orphan", "conflict", "unique_conflict"})
 """Reasons that may go away without a change of the source."""
+DEPENDS_ON_ROWS = DEPENDS_ON_TARGET | {"duplicate_key", "duplicate_unique"}
+"""Reasons that may go away when another row changes."""
 
 
 @dataclass(frozen=True)

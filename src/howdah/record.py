@@ -22,9 +22,11 @@ from howdah.vector.encode import Reject
 class Result:
     """What loading a table came to.
 
-    :ivar rows: rows that were read.
+    :ivar rows: rows that the source has.
     :ivar loaded: rows that the target holds; ``shared`` of them were there before and are not ours.
     :ivar started: of the clock that never goes back.
+    :ivar touched: locators of the rows that were looked at: the others stay in quarantine if they are there; ``None``:
+        all were.
     """
 
     rows: int
@@ -35,6 +37,7 @@ class Result:
     mapped: int
     merged: Merged
     started: float
+    touched: Sequence[int] | None = None
 
 
 def count_again(snapshot: Path, plan: TablePlan, rows: int) -> None:
@@ -60,17 +63,17 @@ def record(
     :raises VerificationFailed: rows were lost on the way.
     :raises QuarantinedRows: over the budget.
     """
-    if result.rows != result.loaded + len(result.rejects):
-        raise VerificationFailed(
-            f"{plan.table.name} of {plan.source}: {result.rows} rows were read, {result.loaded} loaded and"
-            f" {len(result.rejects)} set aside.",
-            "Nothing of this table was kept. This is a defect of howdah: please report it.",
-        )
     known = context.known.loads.get(plan.identity)
     before = ledger.quarantined(connection, context.application, *plan.identity)
-    _quarantine(connection, plan, result.rejects, context)
+    _quarantine(connection, plan, result, context)
     after = ledger.quarantined(connection, context.application, *plan.identity)
-    context.budget.spend(len(result.rejects), plan.table.name)
+    if result.rows != result.loaded + len(after):
+        raise VerificationFailed(
+            f"{plan.table.name} of {plan.source}: {result.rows} rows were read, {result.loaded} loaded and"
+            f" {len(after)} set aside.",
+            "Nothing of this table was kept. This is a defect of howdah: please report it.",
+        )
+    context.budget.spend(len(after), plan.table.name)
     retained = chunks()
     rows = execute(connection, f"SELECT count(*) FROM {qualified(plan.target.schema, plan.target.name)}").fetchone()
     entry = Load(
@@ -82,7 +85,7 @@ def record(
         plan_digest=plan.digest,
         source_rows=result.rows,
         loaded_rows=result.loaded,
-        quarantined_rows=len(result.rejects),
+        quarantined_rows=len(after),
         target_rows=rows[0] if rows else 0,
         mapped=result.mapped,
         settled=retained == 0,
@@ -98,7 +101,7 @@ def record(
     return Loaded(
         plan=plan,
         loaded=result.loaded,
-        quarantined=len(result.rejects),
+        quarantined=len(after),
         merged=result.merged,
         retained=retained,
         shared=result.shared,
@@ -108,11 +111,11 @@ def record(
     )
 
 
-def _quarantine(connection: Connection, plan: TablePlan, rejects: Sequence[Reject], context: Context) -> None:
-    ledger.clear_quarantine(connection, context.application, *plan.identity)
-    if not rejects:
+def _quarantine(connection: Connection, plan: TablePlan, result: Result, context: Context) -> None:
+    ledger.clear_quarantine(connection, context.application, *plan.identity, result.touched)
+    if not result.rejects:
         return
-    reasons = {reject.locator: reject for reject in rejects}
+    reasons = {reject.locator: reject for reject in result.rejects}
     path, _ = context.snapshots[plan.source]
     with open_snapshot(path) as snapshot:
         ledger.add_quarantine(

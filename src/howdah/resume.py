@@ -19,10 +19,9 @@ from howdah.catalog.sqlite import open_snapshot
 from howdah.context import Context
 from howdah.pg import Connection, execute, qualified
 from howdah.plan import TablePlan
-from howdah.sending import Sender
+from howdah.sending import Copied, Sender
 from howdah.staging import CHUNK, Stage
 from howdah.vector.encode import Reject
-from howdah.vector.stream import Chunk
 
 LARGE_BYTES = 4 << 30
 """Tables of at least this size in the source are staged for good; smaller ones load faster in one go."""
@@ -65,7 +64,7 @@ def stage(connection: Connection, plan: TablePlan, number: int, context: Context
     known = stages.find(connection, context.application, plan, recipe)
     if known is None:
         stages.make(connection, context.application, plan, recipe, staging.definition(plan))
-    _Filling(connection, name, sender, known or ()).fill(partial(context.step, plan))
+    _Filling(connection, name, sender, known or (), imaged=plan.imaged).fill(partial(context.step, plan))
     record.count_again(path, plan, sender.sent.rows)
     return staging.staged(connection, plan, table, number, sender.sent)
 
@@ -74,9 +73,13 @@ class _Filling:
     """Brings into a stage what is not there yet.
 
     :param known: what is there.
+    :param imaged: keep what is known of each row.
     """
 
-    def __init__(self, connection: Connection, name: str, sender: Sender, known: tuple[stages.Chunk, ...]) -> None:
+    def __init__(
+        self, connection: Connection, name: str, sender: Sender, known: tuple[stages.Chunk, ...], *, imaged: bool
+    ) -> None:
+        self._imaged = imaged
         self._connection = connection
         self._name = name
         self._sender = sender
@@ -100,7 +103,7 @@ class _Filling:
                 execute(self._connection, f"DELETE FROM {table} WHERE {CHUNK} >= %s", [ordinal])
                 stages.forget(self._connection, self._name, ordinal)
 
-    def _group(self, chunks: Iterator[Chunk], step: Callable[[int, int], None]) -> bool:
+    def _group(self, chunks: Iterator[Copied], step: Callable[[int, int], None]) -> bool:
         """Stage some chunks and commit them; return whether there may be more."""
         sent = self._sender.sent
         enough = sent.size + GROUP_BYTES
@@ -111,8 +114,9 @@ class _Filling:
                 if self._sending:
                     made.append(self._made(chunk, sent.rejects[told:]))
                 else:
-                    sent.rejects += [Reject(*reject) for reject in self._known[chunk.ordinal].rejects]
-                    sent.mapped += self._known[chunk.ordinal].mapped
+                    known = self._known[chunk.chunk.ordinal]
+                    sent.rejects += [Reject(*reject) for reject in known.rejects]
+                    sent.mapped += known.mapped
                 told = len(sent.rejects)
                 step(sent.rows, sent.size)
                 if sent.size >= enough:
@@ -120,7 +124,17 @@ class _Filling:
             stages.add(self._connection, self._name, made)
         return sent.size >= enough
 
-    def _made(self, chunk: Chunk, rejects: list[Reject]) -> stages.Chunk:
-        keys = self._sender.sent.keys.pop(chunk.ordinal, b"")
+    def _made(self, copied: Copied, rejects: list[Reject]) -> stages.Chunk:
         told = tuple((reject.locator, reject.column, reject.code, reject.reason) for reject in rejects)
-        return stages.Chunk(chunk.ordinal, chunk.first, chunk.last, chunk.rows, chunk.digest, chunk.mapped, told, keys)
+        chunk, images = copied.chunk, copied.images if self._imaged else None
+        return stages.Chunk(
+            chunk.ordinal,
+            chunk.first,
+            chunk.last,
+            chunk.rows,
+            chunk.digest,
+            chunk.mapped,
+            told,
+            copied.keys.to_bytes(),
+            images,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from howdah.session import Session
 
 
 def load_all(
-    session: Session, made: Plan, due: set[tuple[str, str]], context: Context
+    session: Session, made: Plan, due: Collection[tuple[str, str]], context: Context
 ) -> tuple[dict[tuple[str, str], Loaded], tuple[Finding, ...]]:
     """Load what is due, parents before children; then delete what had to wait, children before parents."""
     loaded: dict[tuple[str, str], Loaded] = {}
@@ -68,7 +68,7 @@ def _load_freed(session: Session, made: Plan, loaded: dict[tuple[str, str], Load
     again = [plan for plan in made.tables if _freed(session, plan, loaded)]
     for plan in again:
         # A value that a waiting row still held is free now.
-        (second,) = load_group(session.connection, (plan,), context)
+        (second,) = load_group(session.connection, (plan,), replace(context, deltas={}))
         first = loaded[plan.identity].merged
         merged = Merged(
             inserted=first.inserted + second.merged.inserted,
@@ -86,7 +86,7 @@ def _freed(session: Session, plan: TablePlan, loaded: dict[tuple[str, str], Load
     return "unique_conflict" in waiting.get(plan.identity, frozenset())
 
 
-def _is_due(group: tuple[TablePlan, ...], due: set[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
+def _is_due(group: tuple[TablePlan, ...], due: Collection[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
     """A table whose parent lost rows is due as well: its rows may be orphans now."""
     return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
 

@@ -8,12 +8,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from howdah.catalog.sqlite import open_snapshot
+from howdah.images import Keys
 from howdah.pg import ROW_FAULTS, BrokenConstraint, Connection, copy_binary, message
 from howdah.plan import TablePlan
 from howdah.reading import pick
+from howdah.vector.digests import Content
 from howdah.vector.encode import Encoder, Reject, lanes
-from howdah.vector.stream import Chunk, Part, pieces, whole_digest
+from howdah.vector.stream import Chunk, Part, Read, pieces
 
 
 @dataclass
@@ -25,7 +30,6 @@ class Sent:
     :ivar size: bytes of the COPY stream.
     :ivar mapped: identifiers that were mapped.
     :ivar chunks: in their order.
-    :ivar keys: of the rows that were copied, by chunk: rows of a binary COPY stream.
     """
 
     rows: int = 0
@@ -34,8 +38,29 @@ class Sent:
     mapped: int = 0
     content_digest: str = ""
     chunks: list[Chunk] = field(default_factory=list)
-    keys: dict[int, bytes] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Copied:
+    """A chunk whose rows are there.
+
+    :ivar read: all of its rows.
+    :ivar keys: of those that the server took, by locator.
+    """
+
+    read: Read
+    keys: Keys
+
+    @property
+    def chunk(self) -> Chunk:
+        """Return what the ledger knows of it as a whole."""
+        return self.read.chunk
+
+    @property
+    def images(self) -> bytes:
+        """Return what the ledger keeps of each row; see :class:`howdah.images.Images`."""
+        return self.keys.images(self.read.locators, self.read.digests).to_bytes()
 
 
 class Sender:
@@ -48,10 +73,19 @@ class Sender:
     :param columns: quoted names of the columns to fill.
     :param staged: the table is a staging table, with locator and chunk in front. What breaks a constraint there is set
         aside like any value that the server refuses; in a final table it is raised.
+    :param only: rowids of the rows to send, ascending; ``None``: all.
     """
 
     def __init__(
-        self, connection: Connection, snapshot: Path, plan: TablePlan, table: str, columns: str, *, staged: bool
+        self,
+        connection: Connection,
+        snapshot: Path,
+        plan: TablePlan,
+        table: str,
+        columns: str,
+        *,
+        staged: bool,
+        only: NDArray[np.int64] | None = None,
     ) -> None:
         self._connection = connection
         self._snapshot = snapshot
@@ -61,24 +95,29 @@ class Sender:
         with open_snapshot(snapshot) as source:
             self.lanes = lanes(source, plan)
         self._encoder = Encoder(plan, self.lanes, staged=staged)
+        self._only = only
+        self._keys = Keys.none()
         self.sent = Sent()
 
-    def send(self, step: Callable[[int, int], None]) -> Sent:
+    def send(self, step: Callable[[int, int], None], each: Callable[[Copied], None] | None = None) -> Sent:
         """Read, cast and copy all rows.
 
         :param step: called with the rows and bytes done so far.
+        :param each: called with every chunk.
         :raises SourceError: the snapshot cannot be read.
         :raises psycopg.IntegrityError: a row breaks a constraint of the final table.
         """
         # Closed here and now when a row is refused: the threads behind it must not outlive this load.
         with closing(self.chunks()) as chunks:
-            for _ in chunks:
+            for chunk in chunks:
+                if each:
+                    each(chunk)
                 step(self.sent.rows, self.sent.size)
         return self.sent
 
     def chunks(
         self, known: Sequence[bytes] = (), begin: Callable[[int], None] | None = None
-    ) -> Generator[Chunk, None, None]:
+    ) -> Generator[Copied, None, None]:
         """Read, cast and copy chunk by chunk; yield each one when its rows are there.
 
         :param known: digests of the chunks that are there already: they are read and compared only, up to the first
@@ -87,7 +126,8 @@ class Sender:
         :raises: as :meth:`send`.
         """
         sent = self.sent
-        with closing(pieces(self._snapshot, self._plan, self._encoder, known)) as found:
+        content = Content(self._plan.table, self.lanes)
+        with closing(pieces(self._snapshot, self._plan, self._encoder, known, self._only)) as found:
             for piece in found:
                 if isinstance(piece, Part):
                     if begin:
@@ -95,11 +135,13 @@ class Sender:
                         begin = None
                     self._part(piece)
                     continue
-                sent.chunks.append(piece)
-                sent.rows += piece.rows
-                sent.mapped += piece.mapped
-                yield piece
-        sent.content_digest = whole_digest(self._plan, self.lanes, [chunk.digest for chunk in sent.chunks])
+                content.add(piece.locators, piece.digests)
+                sent.chunks.append(piece.chunk)
+                sent.rows += piece.chunk.rows
+                sent.mapped += piece.chunk.mapped
+                yield Copied(piece, self._keys.sorted())
+                self._keys = Keys.none()
+        sent.content_digest = content.hexdigest()
 
     @cached_property
     def _again(self) -> Encoder:
@@ -109,38 +151,35 @@ class Sender:
     def _part(self, part: Part) -> None:
         self.sent.rejects.extend(part.rejects)
         self.sent.size += len(part.stream)
-        if not part.locators or self._copied(part.stream, part.ordinal, len(part.locators), part.keys):
+        if not part.locators or self._copied(part.stream, part.locators, part.keys, part.key_sizes):
             return
         with open_snapshot(self._snapshot) as source:
             picked = pick(source, self._plan.table, set(part.locators))
-            rows = [(locator, *self._again.one(locator, part.ordinal, row)) for locator, row in picked]
-        self._halves(rows, part.ordinal)
+            self._halves([(locator, *self._again.one(locator, part.ordinal, row)) for locator, row in picked])
 
-    def _copied(self, stream: bytes, ordinal: int, rows: int, keys: bytes, alone: int | None = None) -> bool:
-        """Copy rows; return whether they are settled.
-
-        :param alone: locator of the row, where it is only one: then a refusal is its own fault.
-        """
+    def _copied(self, stream: bytes, locators: tuple[int, ...], keys: bytes, sizes: NDArray[np.int32]) -> bool:
+        """Copy rows; return whether they are settled: taken, or if it is only one, refused by its own fault."""
         try:
             with self._connection.transaction():
                 copy_binary(self._connection, self._statement, stream)
         except ROW_FAULTS as error:
             if isinstance(error, BrokenConstraint) and not self._staged:
                 raise
-            if alone is None:
+            if len(locators) > 1:
                 return False
             reason = f"PostgreSQL refused it: {message(error)}"
-            self.sent.rejects.append(Reject(alone, error.diag.column_name or "", "server_refused", reason))
+            self.sent.rejects.append(Reject(locators[0], error.diag.column_name or "", "server_refused", reason))
             return True
-        self.sent.copied += rows
-        self.sent.keys[ordinal] = self.sent.keys.get(ordinal, b"") + keys
+        self.sent.copied += len(locators)
+        self._keys.add(locators, keys, sizes)
         return True
 
-    def _halves(self, rows: list[tuple[int, bytes, bytes]], ordinal: int) -> None:
+    def _halves(self, rows: list[tuple[int, bytes, bytes]]) -> None:
         """Send rows again in halves, until those that the server refuses stand alone."""
+        locators = tuple(locator for locator, _, _ in rows)
         stream, keys = b"".join(row for _, row, _ in rows), b"".join(key for _, _, key in rows)
-        if self._copied(stream, ordinal, len(rows), keys, rows[0][0] if len(rows) == 1 else None):
+        if self._copied(stream, locators, keys, np.array([len(key) for _, _, key in rows], np.int32)):
             return
         middle = len(rows) // 2
-        self._halves(rows[:middle], ordinal)
-        self._halves(rows[middle:], ordinal)
+        self._halves(rows[:middle])
+        self._halves(rows[middle:])

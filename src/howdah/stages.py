@@ -22,10 +22,10 @@ COMMENT ON TABLE howdah.stage IS 'Large tables on their way: each has its rows i
 CREATE TABLE howdah.staged_chunk (
   stage text NOT NULL REFERENCES howdah.stage ON DELETE CASCADE, ordinal int NOT NULL, first_rowid bigint NOT NULL,
   last_rowid bigint NOT NULL, rows bigint NOT NULL, source_digest bytea NOT NULL, mapped bigint NOT NULL,
-  rejects text NOT NULL, keys bytea NOT NULL, PRIMARY KEY (stage, ordinal)
+  rejects text NOT NULL, keys bytea NOT NULL, images bytea, PRIMARY KEY (stage, ordinal)
 );
 COMMENT ON COLUMN howdah.staged_chunk.rejects IS 'JSON: locator, column, code and reason of the rows that did not fit';
-ALTER TABLE howdah.staged_chunk ALTER COLUMN keys SET STORAGE EXTERNAL;
+ALTER TABLE howdah.staged_chunk ALTER COLUMN keys SET STORAGE EXTERNAL, ALTER COLUMN images SET STORAGE EXTERNAL;
 """
 
 # By their types' identities: a type that was dropped takes its columns with it, one made again is another.
@@ -41,7 +41,7 @@ class Chunk:
 
     :ivar mapped: identifiers in it that were mapped.
     :ivar rejects: locator, column, code and reason of the rows that did not fit.
-    :ivar keys: of the rows that did, as ``howdah.chunk`` has them; not read back.
+    :ivar keys: of the rows that did, as ``howdah.chunk`` has them; not read back. So with ``images``.
     """
 
     ordinal: int
@@ -52,6 +52,7 @@ class Chunk:
     mapped: int
     rejects: tuple[tuple[int, str, str, str], ...]
     keys: bytes = b""
+    images: bytes | None = None
 
 
 def name_of(application: str, plan: TablePlan) -> str:
@@ -119,9 +120,12 @@ def add(connection: Connection, name: str, chunks: Iterable[Chunk]) -> None:
     copy_typed(
         connection,
         """COPY howdah.staged_chunk (stage, ordinal, first_rowid, last_rowid, rows, source_digest, mapped, rejects,
-                                     keys) FROM STDIN (FORMAT BINARY)""",
-        ("text", "int4", "int8", "int8", "int8", "bytea", "int8", "text", "bytea"),
-        ((name, c.ordinal, c.first, c.last, c.rows, c.digest, c.mapped, json.dumps(c.rejects), c.keys) for c in chunks),
+                                     keys, images) FROM STDIN (FORMAT BINARY)""",
+        ("text", "int4", "int8", "int8", "int8", "bytea", "int8", "text", "bytea", "bytea"),
+        (
+            (name, c.ordinal, c.first, c.last, c.rows, c.digest, c.mapped, json.dumps(c.rejects), c.keys, c.images)
+            for c in chunks
+        ),
     )
 
 
@@ -136,8 +140,8 @@ def adopt(connection: Connection, application: str, plan: TablePlan, run_id: UUI
     connection.execute("DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s", known)
     connection.execute(
         """INSERT INTO howdah.chunk (application, source, table_name, ordinal, run_id, first_rowid, last_rowid, rows,
-                                     source_digest, keys)
-           SELECT %s, %s, %s, ordinal, %s, first_rowid, last_rowid, rows, source_digest, keys
+                                     source_digest, keys, images)
+           SELECT %s, %s, %s, ordinal, %s, first_rowid, last_rowid, rows, source_digest, keys, images
            FROM howdah.staged_chunk WHERE stage = %s""",
         [*known, run_id, name_of(application, plan)],
     )

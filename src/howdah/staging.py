@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from howdah.images import Keys
 from howdah.pg import Connection, execute, quoted
 from howdah.plan import TablePlan
-from howdah.sending import Sender, Sent
+from howdah.sending import Copied, Sender, Sent
 from howdah.vector.encode import Reject
 from howdah.vector.stream import Chunk
 
@@ -26,6 +30,8 @@ class Stage:
     :ivar owned: the temporary table with the keys of our earlier rows, qualified and quoted.
     :ivar chunks: what was read, in reading order.
     :ivar mapped: identifiers that were mapped.
+    :ivar images: chunk → what is known of its rows (:class:`howdah.images.Images`), none of them ours yet; empty where
+        nothing is kept.
     """
 
     plan: TablePlan
@@ -36,6 +42,7 @@ class Stage:
     content_digest: str
     mapped: int
     rejects: list[Reject] = field(default_factory=list)
+    images: dict[int, bytes] = field(default_factory=dict)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -53,16 +60,24 @@ def stage(
     plan: TablePlan,
     number: int,
     step: Callable[[int, int], None],
+    only: NDArray[np.int64] | None = None,
 ) -> Stage:
     """Read a table, cast it, and copy it into a temporary table that vanishes with the transaction.
 
     :param number: makes the names of temporary tables unique within a transaction.
     :param step: called with the rows done and the bytes of text and blobs sent so far.
+    :param only: rowids of the rows to stage, ascending; ``None``: all.
     """
     name = f"pg_temp._howdah_stage_{number}"
     execute(connection, f"CREATE TEMP TABLE _howdah_stage_{number} ({definition(plan)}) ON COMMIT DROP")
-    sent = Sender(connection, snapshot, plan, name, filled(plan), staged=True).send(step)
-    return staged(connection, plan, name, number, sent)
+    sender = Sender(connection, snapshot, plan, name, filled(plan), staged=True, only=only)
+    images: dict[int, bytes] = {}
+
+    def each(copied: Copied) -> None:
+        if plan.imaged:
+            images[copied.chunk.ordinal] = Keys.none().images(copied.read.locators, copied.read.digests).to_bytes()
+
+    return replace(staged(connection, plan, name, number, sender.send(step, each)), images=images)
 
 
 def definition(plan: TablePlan) -> str:

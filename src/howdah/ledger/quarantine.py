@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from howdah.ledger.model import Quarantined
@@ -30,11 +30,17 @@ def waiting_reasons(connection: Connection, application: str) -> dict[tuple[str,
     }
 
 
-def clear_quarantine(connection: Connection, application: str, source: str, table: str) -> None:
-    """Take the rows of an earlier load of a table out of quarantine."""
+def clear_quarantine(
+    connection: Connection, application: str, source: str, table: str, locators: Sequence[int] | None = None
+) -> None:
+    """Take rows of an earlier load of a table out of quarantine.
+
+    :param locators: of those rows; ``None``: all.
+    """
     connection.execute(
-        "DELETE FROM howdah.quarantine WHERE application = %s AND source = %s AND table_name = %s",
-        [application, source, table],
+        """DELETE FROM howdah.quarantine WHERE application = %s AND source = %s AND table_name = %s
+           AND (%s::bigint[] IS NULL OR locator = ANY (%s))""",
+        [application, source, table, locators, locators],
     )
 
 

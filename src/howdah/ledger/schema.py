@@ -44,12 +44,14 @@ COMMENT ON COLUMN howdah.load.settled IS 'false while vanished rows still wait t
 CREATE TABLE howdah.chunk (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, ordinal int NOT NULL,
   run_id uuid NOT NULL REFERENCES howdah.run, first_rowid bigint, last_rowid bigint, rows bigint NOT NULL,
-  source_digest bytea NOT NULL, keys bytea NOT NULL,
+  source_digest bytea NOT NULL, keys bytea NOT NULL, images bytea,
   PRIMARY KEY (application, source, table_name, ordinal)
 );
 COMMENT ON COLUMN howdah.chunk.keys IS 'Keys of the rows that are ours: rows of a binary COPY stream';
--- Keys do not compress.
-ALTER TABLE howdah.chunk ALTER COLUMN keys SET STORAGE EXTERNAL;
+COMMENT ON COLUMN howdah.chunk.images IS
+  'Locator, digest and size of the key of each row, an Arrow stream; NULL where rows have no rowid or no key';
+-- Neither compresses any further.
+ALTER TABLE howdah.chunk ALTER COLUMN keys SET STORAGE EXTERNAL, ALTER COLUMN images SET STORAGE EXTERNAL;
 COMMENT ON COLUMN howdah.load.key_columns IS 'Name and type of each column of those keys';
 CREATE TABLE howdah.quarantine (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run_id uuid NOT NULL REFERENCES howdah.run,

@@ -17,7 +17,8 @@ from howdah.casts import CastError
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.rowcast import RowCast
 from howdah.vector import binary, columns, reading
-from howdah.vector.arrays import Bytes, from_matrix, from_pieces, nulls, raw
+from howdah.vector.arrays import Bytes, nulls, raw
+from howdah.vector.pieces import Pieces
 from howdah.vector.reading import Unit
 
 Mask = NDArray[np.bool_]
@@ -40,12 +41,14 @@ class Encoded:
     :ivar stream: rows of a binary COPY stream, without its header and trailer, as a buffer.
     :ivar locators: where those rows are in the source.
     :ivar keys: the same rows with their key columns only; empty without a key.
+    :ivar key_sizes: bytes of each row in ``keys``.
     :ivar odd: locators of rows that must be cast one by one, as the unit does not hold their values.
     """
 
     stream: Any
     locators: tuple[int, ...]
     keys: bytes
+    key_sizes: NDArray[np.int32]
     rejects: tuple[Reject, ...]
     odd: tuple[int, ...]
 
@@ -96,7 +99,7 @@ class Encoder:
     def __call__(self, unit: Unit, chunk: int) -> Encoded:
         """Return the rows of a unit that fit, those that do not, and those that are not in it."""
         faults = _Faults(unit.odd.copy())
-        pieces = _Pieces(len(unit))
+        pieces = Pieces(len(unit))
         pieces.constant(self._count)
         if self._staged:
             pieces.constant(b"\x00\x00\x00\x08")
@@ -110,22 +113,25 @@ class Encoder:
             value.add_to(pieces)
         kept = ~faults.rows
         locators = unit.locators
+        keys, sizes = self._keys([values[place] for place in self._key], kept)
         return Encoded(
             stream=raw(pieces.joined(kept))[0].data,
             locators=tuple(locators[kept].tolist()),
-            keys=self._keys([values[place] for place in self._key], kept),
+            keys=keys,
+            key_sizes=sizes,
             rejects=tuple(Reject(int(locators[row]), *faults.found[row]) for row in sorted(faults.found)),
             odd=tuple(locators[unit.odd].tolist()),
         )
 
-    def _keys(self, values: list[_Values], kept: Mask) -> bytes:
+    def _keys(self, values: list[_Values], kept: Mask) -> tuple[bytes, NDArray[np.int32]]:
         if not values:
-            return b""
-        pieces = _Pieces(len(kept))
+            return b"", np.zeros(int(kept.sum()), np.int32)
+        pieces = Pieces(len(kept))
         pieces.constant(self._key_count)
         for value in values:
             value.add_to(pieces)
-        return raw(pieces.joined(kept))[0].tobytes()
+        data, offsets = raw(pieces.joined(kept))
+        return data.tobytes(), np.diff(offsets)
 
     def one(self, locator: int, chunk: int, row: tuple[Any, ...]) -> tuple[bytes, bytes]:
         """Return one row, cast value by value, and its key.
@@ -229,7 +235,7 @@ class _Values:
     fixed: Bytes | None = None
     varied: Any = None
 
-    def add_to(self, pieces: _Pieces) -> None:
+    def add_to(self, pieces: Pieces) -> None:
         """Put the values, each with its length, behind the pieces."""
         if self.fixed is not None:
             pieces.fixed(self.fixed, self.null)
@@ -264,57 +270,3 @@ def _patched(array: Any, decided: dict[int, bytes], null: Mask) -> Any:
     if null.any():
         values = pc.if_else(pa.array(null), pa.scalar(b"", pa.binary()), values)
     return values
-
-
-class _Pieces:
-    """Puts the parts of every row side by side and joins them at the end."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._run: list[Bytes] = []
-        self._arrays: list[Any] = []
-
-    def constant(self, value: bytes) -> None:
-        """Add the same bytes to every row."""
-        self._run.append(np.broadcast_to(np.frombuffer(value, np.uint8), (self._rows, len(value))))
-
-    def matrix(self, values: Bytes) -> None:
-        """Add bytes of one length, a row each."""
-        self._run.append(values)
-
-    def fixed(self, values: Bytes, null: Mask) -> None:
-        """Add values of one length."""
-        width = values.shape[1]
-        if not null.any():
-            self.constant(width.to_bytes(4, "big"))
-            self.matrix(values)
-            return
-        whole = np.empty((self._rows, 4 + width), np.uint8)
-        whole[:, :4] = np.frombuffer(width.to_bytes(4, "big"), np.uint8)
-        whole[:, 4:] = values
-        whole[null, :4] = 255
-        sizes = np.where(null, 4, 4 + width).astype(np.int32)
-        self._flush()
-        self._arrays.append(from_pieces(whole, np.arange(4 + width, dtype=np.int32) < sizes[:, None], sizes))
-
-    def varied(self, values: Any, null: Mask) -> None:
-        """Add values of any length."""
-        _, offsets = raw(values)
-        sizes = np.diff(offsets)
-        self.matrix(np.where(null, -1, sizes).astype(">i4").view(np.uint8).reshape(-1, 4))
-        self._flush()
-        self._arrays.append(values)
-
-    def _flush(self) -> None:
-        if self._run:
-            self._arrays.append(from_matrix(np.concatenate(self._run, axis=1)))
-            self._run = []
-
-    def joined(self, kept: Mask) -> Any:
-        """Return the rows that are kept as one binary array."""
-        self._flush()
-        arrays = self._arrays
-        if not kept.all():
-            mask = pa.array(kept)
-            arrays = [array.filter(mask) for array in arrays]
-        return pc.binary_join_element_wise(*arrays, pa.scalar(b"", pa.binary())) if len(arrays) > 1 else arrays[0]

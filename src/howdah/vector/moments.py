@@ -82,7 +82,7 @@ def _within(micros: Micros) -> Mask:
 
 
 def _usual(array: Any, rows: NDArray[np.intp], text: Bytes, zone_allowed: bool) -> tuple[Micros, Mask] | None:
-    """Return moments that are all written alike, ``YYYY-MM-DD HH:MM:SS.ffffffZ``, as Arrow reads them; else ``None``."""
+    """Return moments that are all written alike, like ``2026-11-22 08:00:00.5Z``, as Arrow reads them."""
     size = text.shape[1]
     zone = size > 19 and bool((text[:, -1] == ord("Z")).all())
     fraction = size - 19 - zone

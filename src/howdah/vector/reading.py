@@ -100,22 +100,29 @@ def _lane(classes: Counter[str]) -> str:
 
 
 def units(
-    path: Path, table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pure: Collection[str] = ()
+    path: Path,
+    table: SourceTable,
+    columns: Sequence[str],
+    kinds: Sequence[str],
+    pure: Collection[str] = (),
+    only: NDArray[np.int64] | None = None,
 ) -> Iterator[Unit]:
     """Yield the rows of a table in reading order (the order of :func:`howdah.reading.rows`).
 
     :param columns: names of the columns to read.
     :param kinds: the lane of each.
     :param pure: columns of which it is known that all values are of their lane's class; it is not looked at again.
+    :param only: rowids to read, ascending; ``None``: all rows.
     :raises SourceError: the snapshot cannot be read.
     """
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(adbc.connect(uri, autocommit=True)) as connection, closing(connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_BATCH_ROWS)})
-            cursor.execute(_query(table, columns, kinds, pure))
-            with cursor.fetch_record_batch() as reader:
-                yield from _gathered(reader, bool(table.rowid))
+            for query in _queries(table, columns, kinds, pure, only):
+                cursor.execute(query)
+                with cursor.fetch_record_batch() as reader:
+                    yield from _gathered(reader, bool(table.rowid))
     except (adbc_driver_manager.Error, pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise SourceError(
@@ -124,7 +131,25 @@ def units(
         ) from error
 
 
-def _query(table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pure: Collection[str]) -> str:
+def _queries(
+    table: SourceTable,
+    columns: Sequence[str],
+    kinds: Sequence[str],
+    pure: Collection[str],
+    only: NDArray[np.int64] | None,
+) -> Iterator[str]:
+    if only is None:
+        yield _query(table, columns, kinds, pure)
+        return
+    for start in range(0, len(only), UNIT_ROWS):
+        chosen = ",".join(map(str, only[start : start + UNIT_ROWS].tolist()))
+        wanted = f" WHERE {table.rowid} IN (SELECT value FROM json_each('[{chosen}]'))"
+        yield _query(table, columns, kinds, pure, wanted)
+
+
+def _query(
+    table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pure: Collection[str], where: str = ""
+) -> str:
     sentinel = ", ".join(["0", "0", *(_LANES[kind][0] for kind in kinds)])
     odd = _balanced(
         [
@@ -137,7 +162,7 @@ def _query(table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pur
     values = ", ".join([table.rowid or "0", f"{odd} IS TRUE", *selected])
     order = table.rowid or (", ".join(quoted(c) for c in table.primary_key) if table.without_rowid else "")
     ordered = f" ORDER BY {order}" if order else ""
-    return f"SELECT {sentinel} UNION ALL SELECT * FROM (SELECT {values} FROM {quoted(table.name)}{ordered})"
+    return f"SELECT {sentinel} UNION ALL SELECT * FROM (SELECT {values} FROM {quoted(table.name)}{where}{ordered})"
 
 
 def _balanced(conditions: list[str]) -> str:

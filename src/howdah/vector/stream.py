@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from queue import Empty, Full, Queue
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howdah.catalog.model import SourceTable
 from howdah.catalog.sqlite import open_snapshot
 from howdah.plan import TablePlan
-from howdah.reading import Row, row_bytes, rows, some
+from howdah.reading import Row, rows, some
 from howdah.rowcast import RowError
-from howdah.vector.arrays import nulls, raw
-from howdah.vector.encode import Encoder, Reject, lanes, sources
+from howdah.vector.digests import Content, Digests, of_chunk, of_row, of_rows
+from howdah.vector.encode import Encoder, Reject, lanes, pure, sources
+from howdah.vector.prefetch import prefetched
 from howdah.vector.reading import UNIT_BYTES, Unit, units
-
-# Units that wait between two threads; each is up to twice UNIT_BYTES.
-_DEPTH = 2
-_PATIENCE = 0.1
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,12 +30,14 @@ class Part:
     :ivar stream: rows of a binary COPY stream, without header and trailer.
     :ivar locators: where those rows are in the source.
     :ivar keys: the same rows with their key columns only.
+    :ivar key_sizes: bytes of each row in ``keys``.
     """
 
     ordinal: int
     stream: Any
     locators: tuple[int, ...]
     keys: bytes
+    key_sizes: NDArray[np.int32]
     rejects: tuple[Reject, ...]
 
 
@@ -62,36 +57,54 @@ class Chunk:
     mapped: int = 0
 
 
-def pieces(path: Path, plan: TablePlan, encoder: Encoder, known: Sequence[bytes] = ()) -> Generator[Part | Chunk]:
+@dataclass(frozen=True)
+class Read:
+    """A chunk, and all that is known of its rows one by one.
+
+    :ivar locators: of all its rows, in their order.
+    :ivar digests: of the same rows.
+    """
+
+    chunk: Chunk
+    locators: NDArray[np.int64]
+    digests: Digests
+
+
+def pieces(
+    path: Path, plan: TablePlan, encoder: Encoder, known: Sequence[bytes] = (), only: NDArray[np.int64] | None = None
+) -> Generator[Part | Read]:
     """Yield the parts of each chunk, then the chunk; reading and casting go on meanwhile.
 
     :param known: digests of chunks that need no casting; the parts of the first ones, as long as they are the same,
         are left out.
+    :param only: rowids to read, in their order; ``None``: all.
     :raises SourceError: the snapshot cannot be read.
     """
-    read = prefetched(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure))
+    read = prefetched(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure, only))
     with closing(prefetched(_encoded(read, path, plan.table, encoder, known))) as found:
         yield from found
 
 
 def content_digest(path: Path, plan: TablePlan) -> str:
-    """Return the digest of a table's rows, as :func:`whole_digest` has it, without casting them."""
-    found = []
+    """Return the digest of a table's rows, as :class:`howdah.vector.digests.Content` has it, without casting them."""
     with open_snapshot(path) as connection:
-        kinds = lanes(connection, plan)
+        content = Content(plan.table, lanes(connection, plan))
+    for locators, digests in digested(path, plan, content.lanes):
+        content.add(locators, digests)
+    return content.hexdigest()
+
+
+def digested(path: Path, plan: TablePlan, kinds: tuple[str, ...]) -> Generator[tuple[NDArray[np.int64], Digests]]:
+    """Yield locators and digests of a table's rows, some at a time, in their order; reading goes on meanwhile.
+
+    :param kinds: the lane of each column.
+    :raises SourceError: the snapshot cannot be read.
+    """
+    found = units(path, plan.table, sources(plan), kinds, pure(plan, kinds))
+    with open_snapshot(path) as connection, closing(prefetched(found)) as read:
         walker = Walker(connection, plan.table)
-        for unit in units(path, plan.table, sources(plan), kinds):
-            found.append(_whole(unit, walker))
-    return whole_digest(plan, kinds, found)
-
-
-def whole_digest(plan: TablePlan, kinds: tuple[str, ...], chunks: Iterable[bytes]) -> str:
-    """Return the digest of a table from those of its chunks."""
-    names = [(column.name, column.declared) for column in plan.table.columns]
-    digest = sha256(ascii((names, kinds)).encode())
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
+        for unit in read:
+            yield unit.locators, _all_digests(unit, walker)
 
 
 class Walker:
@@ -121,23 +134,27 @@ class Walker:
 
 def _encoded(
     read: prefetched[Unit], path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes]
-) -> Iterator[Part | Chunk]:
+) -> Iterator[Part | Read]:
     with open_snapshot(path) as connection, closing(read):
         # A walk goes forward only: the chunk that is the first to differ is walked through twice.
         walker, ahead = Walker(connection, table), Walker(connection, table)
         same = True
         for ordinal, unit in enumerate(read):
-            same = same and ordinal < len(known) and _whole(unit, ahead) == known[ordinal]
-            if same:
-                yield _chunk(ordinal, unit, known[ordinal])
-                continue
+            if same and ordinal < len(known):
+                made = _read(ordinal, unit, _all_digests(unit, ahead))
+                same = made.chunk.digest == known[ordinal]
+                if same:
+                    yield made
+                    continue
+            same = False
             mapped = encoder.mapped
             whole = encoder(unit, ordinal)
-            yield Part(ordinal, whole.stream, whole.locators, whole.keys, whole.rejects)
-            digest = _digest(unit)
+            yield Part(ordinal, whole.stream, whole.locators, whole.keys, whole.key_sizes, whole.rejects)
+            digests = of_rows(unit)
+            places = iter(np.flatnonzero(unit.odd).tolist())
             held = _Held(ordinal)
             for locator, row in walker.take(list(whole.odd)):
-                digest.update(row_bytes(row))
+                digests[next(places)] = of_row(row)
                 try:
                     held.add(locator, encoder.one(locator, ordinal, row))
                 except RowError as error:
@@ -147,11 +164,13 @@ def _encoded(
                     held = _Held(ordinal)
             if held.locators or held.rejects:
                 yield held.part()
-            yield _chunk(ordinal, unit, digest.digest(), encoder.mapped - mapped)
+            yield _read(ordinal, unit, digests, encoder.mapped - mapped)
 
 
-def _chunk(ordinal: int, unit: Unit, digest: bytes, mapped: int = 0) -> Chunk:
-    return Chunk(ordinal, int(unit.locators[0]), int(unit.locators[-1]), len(unit), digest, mapped)
+def _read(ordinal: int, unit: Unit, digests: Digests, mapped: int = 0) -> Read:
+    found = unit.locators
+    chunk = Chunk(ordinal, int(found[0]), int(found[-1]), len(unit), of_chunk(found, digests), mapped)
+    return Read(chunk, found, digests)
 
 
 class _Held:
@@ -173,105 +192,14 @@ class _Held:
 
     def part(self) -> Part:
         stream, keys = b"".join(self._rows), b"".join(self._keys)
-        return Part(self.ordinal, stream, tuple(self.locators), keys, tuple(self.rejects))
+        sizes = np.array([len(key) for key in self._keys], np.int32)
+        return Part(self.ordinal, stream, tuple(self.locators), keys, sizes, tuple(self.rejects))
 
 
-def _whole(unit: Unit, walker: Walker) -> bytes:
-    """Return the digest of a unit, with the rows that must be read one by one."""
-    digest = _digest(unit)
-    for _, row in walker.take(unit.locators[unit.odd].tolist()):
-        digest.update(row_bytes(row))
-    return bytes(digest.digest())
-
-
-def _digest(unit: Unit) -> Any:
-    """Return a digest of a unit's values that rows cast one by one can still be added to."""
-    digest = sha256(np.ascontiguousarray(unit.locators).data)
-    digest.update(unit.odd.tobytes())
-    for column in unit.columns:
-        digest.update(nulls(column).tobytes())
-        if str(column.type) in ("int64", "double"):
-            digest.update(_plain(column))
-        else:
-            data, offsets = raw(column)
-            digest.update(np.ascontiguousarray(offsets).data)
-            digest.update(data.data)
-    return digest
-
-
-def _plain(column: Any) -> Any:
-    filled = column.fill_null(0) if column.null_count else column
-    return np.ascontiguousarray(filled.to_numpy(zero_copy_only=False)).data
-
-
-@dataclass(frozen=True)
-class _Failed:
-    error: BaseException
-
-
-class _Ended:
-    """Nothing more comes."""
-
-
-class prefetched(Generic[T]):  # noqa: N801 - used like a function
-    """An iterator whose items are made in a thread of its own, a few ahead.
-
-    What the thread raises is raised here. Closing it ends the thread.
-    """
-
-    def __init__(self, items: Iterator[T]) -> None:
-        self._items = items
-        self._queue: Queue[T | _Failed | _Ended] = Queue(_DEPTH)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        last: _Failed | _Ended = _Ended()
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    break
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for it
-            last = _Failed(error)
-        finally:
-            close = getattr(self._items, "close", None)
-            if close:
-                close()
-        self._put(last)
-
-    def _put(self, item: T | _Failed | _Ended) -> bool:
-        while not self._stop.is_set():
-            try:
-                self._queue.put(item, timeout=_PATIENCE)
-            except Full:
-                continue
-            return True
-        return False
-
-    def __iter__(self) -> Iterator[T]:
-        """Return itself."""
-        return self
-
-    def __next__(self) -> T:
-        """Return the next item.
-
-        :raises StopIteration: when there is none.
-        """
-        while True:
-            try:
-                item = self._queue.get(timeout=_PATIENCE)
-            except Empty:
-                if self._thread.is_alive() or not self._queue.empty():
-                    continue
-                raise StopIteration from None
-            if isinstance(item, _Failed):
-                raise item.error
-            if isinstance(item, _Ended):
-                raise StopIteration
-            return item
-
-    def close(self) -> None:
-        """End the thread; what it was about to give is lost."""
-        self._stop.set()
-        self._thread.join()
+def _all_digests(unit: Unit, walker: Walker) -> Digests:
+    """Return the digests of a unit's rows, those included that must be read one by one."""
+    digests = of_rows(unit)
+    places = np.flatnonzero(unit.odd).tolist()
+    for place, (_, row) in zip(places, walker.take(unit.locators[unit.odd].tolist()), strict=True):
+        digests[place] = of_row(row)
+    return digests

@@ -4,7 +4,8 @@
 matches the two. Nothing in here imports :mod:`howdah.casts`; a test sees to it.
 """
 
+from howdah.verify.changed import verify_changed
 from howdah.verify.compare import Outcome, verify_table
 from howdah.verify.target import Reader
 
-__all__ = ["Outcome", "Reader", "verify_table"]
+__all__ = ["Outcome", "Reader", "verify_changed", "verify_table"]

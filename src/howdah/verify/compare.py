@@ -48,7 +48,13 @@ class Outcome:
 
 
 @dataclass
-class _Found:
+class Found:
+    """What did not agree: locators of the source, and keys' hashes.
+
+    :ivar doubled: the target has their key more often.
+    :ivar extra: keys that nothing was expected for.
+    """
+
     missing: list[int]
     different: list[tuple[int, bytes]]
     doubled: list[int]
@@ -56,7 +62,7 @@ class _Found:
     count: int = 0
 
 
-class _Buckets:
+class Buckets:
     """Records spread over buckets by the hash of their key, so that one bucket at a time fits in memory."""
 
     def __init__(self, rows: int, folder: Path) -> None:
@@ -81,6 +87,7 @@ class _Buckets:
                 yield record[:16], record[16:32], int.from_bytes(record[32:], "big", signed=True)
 
     def __len__(self) -> int:
+        """Return the number of buckets."""
         return self._count
 
     def close(self) -> None:
@@ -106,12 +113,12 @@ def verify_table(
     :param folder: for temporary files.
     """
     size = max(plan.rows, 1)
-    sides = _Sides(_Buckets(size, folder), _Buckets(size, folder), plan)
+    sides = Sides(Buckets(size, folder), Buckets(size, folder), plan)
     try:
         counts = _counted(reader, connection, plan, snapshot, waiting, sides)
-        found = _Found([], [], [], set())
+        found = Found([], [], [], set())
         for number in range(len(sides.expected)):
-            _match(sides.expected.read(number), sides.held.read(number), bool(plan.key), found)
+            match(sides.expected.read(number), sides.held.read(number), bool(plan.key), found)
     finally:
         sides.expected.close()
         sides.held.close()
@@ -123,15 +130,15 @@ def verify_table(
         expected=counts.expected,
         quarantined=counts.waiting,
         foreign=max(foreign, 0),
-        differences=_describe(connection, plan, snapshot, found, left_over) if count else (),
+        differences=describe(connection, plan, snapshot, found, left_over) if count else (),
         count=count,
     )
 
 
-class _Sides:
+class Sides:
     """Rows of both sides that are compared one by one."""
 
-    def __init__(self, expected: _Buckets, held: _Buckets, plan: TablePlan) -> None:
+    def __init__(self, expected: Buckets, held: Buckets, plan: TablePlan) -> None:
         self.expected, self.held = expected, held
         self._expectation = Expectation(plan)
         targets = [column.target for column in plan.columns]
@@ -153,7 +160,7 @@ class _Sides:
 
 
 def _counted(
-    reader: Reader, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: _Sides
+    reader: Reader, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: Sides
 ) -> Counts:
     """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
     with open_snapshot(snapshot) as source:
@@ -177,12 +184,16 @@ def _counted(
     return counts
 
 
-def _match(
+def match(
     expected: Iterator[tuple[bytes, bytes, int]],
     actual: Iterator[tuple[bytes, bytes, int]],
     keyed: bool,
-    found: _Found,
+    found: Found,
 ) -> None:
+    """Match the rows of both sides by key, and note in ``found`` what does not agree.
+
+    :param keyed: rows have a key: one that nothing was expected for is noted as well.
+    """
     wanted: dict[bytes, list[tuple[bytes, int]]] = defaultdict(list)
     for key, row, locator in expected:
         wanted[key].append((row, locator))
@@ -217,8 +228,8 @@ def _left_over(connection: Connection, plan: TablePlan, application: str, extra:
     return [key for key in ours if encoding.key_hash(key) in extra - waiting]
 
 
-def _describe(
-    connection: Connection, plan: TablePlan, snapshot: Path, found: _Found, left_over: list[list[bytes]]
+def describe(
+    connection: Connection, plan: TablePlan, snapshot: Path, found: Found, left_over: list[list[bytes]]
 ) -> tuple[Difference, ...]:
     """Look up a sample of the differences: which row, which columns."""
     differs = dict(found.different[:_SAMPLE])

@@ -17,7 +17,8 @@ from howdah.catalog.sqlite import open_snapshot
 from howdah.plan import TablePlan
 from howdah.reading import Row, row_digest
 from howdah.vector import reading
-from howdah.vector.stream import Walker, prefetched
+from howdah.vector.prefetch import prefetched
+from howdah.vector.stream import Walker
 from howdah.verify import columns, target
 from howdah.verify.columns import Rule
 

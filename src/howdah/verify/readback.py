@@ -17,12 +17,16 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
 _END = 0xFFFF
 
 
-def rows(connection: Connection, plan: TablePlan) -> Iterator[list[bytes]]:
-    """Yield the canonical fields of every target row: columns in the plan's order, rows in any."""
+def rows(connection: Connection, plan: TablePlan, named: str = "") -> Iterator[list[bytes]]:
+    """Yield the canonical fields of target rows: columns in the plan's order, rows in any.
+
+    :param named: a temporary table of keys: only the rows that it names; empty: every row.
+    """
     columns = ", ".join(_selected(column.target, column.type) for column in plan.columns)
     table = qualified(plan.target.schema, plan.target.name)
     decoders = [decoder(column.type) for column in plan.columns]
-    blocks = copy_out(connection, f"COPY (SELECT {columns} FROM {table}) TO STDOUT (FORMAT BINARY)")
+    where = f" WHERE EXISTS (SELECT 1 FROM {named} o WHERE {_same(plan)})" if named else ""
+    blocks = copy_out(connection, f"COPY (SELECT {columns} FROM {table} t{where}) TO STDOUT (FORMAT BINARY)")
     yield from decode(blocks, decoders)
 
 
@@ -30,11 +34,14 @@ def keys(connection: Connection, plan: TablePlan, owned: str) -> Iterator[list[b
     """Yield the canonical key of every target row that a temporary table of keys names."""
     types = {column.target: column.type for column in plan.columns}
     columns = ", ".join(_selected(name, types[name], "t.") for name in plan.key)
-    match = " AND ".join(f"t.{quoted(name)} = o.{quoted(name)}" for name in plan.key)
     table = qualified(plan.target.schema, plan.target.name)
-    query = f"SELECT {columns} FROM {table} t JOIN {owned} o ON {match}"
+    query = f"SELECT {columns} FROM {table} t JOIN {owned} o ON {_same(plan)}"
     blocks = copy_out(connection, f"COPY ({query}) TO STDOUT (FORMAT BINARY)")
     yield from decode(blocks, [decoder(types[name]) for name in plan.key])
+
+
+def _same(plan: TablePlan) -> str:
+    return " AND ".join(f"t.{quoted(name)} = o.{quoted(name)}" for name in plan.key)
 
 
 def _selected(name: str, kind: TargetType, prefix: str = "") -> str:

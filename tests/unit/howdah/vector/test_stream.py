@@ -13,7 +13,8 @@ from howdah.catalog.model import TargetColumn, TargetTable, TargetType
 from howdah.errors import SourceError
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.vector import encode, reading
-from howdah.vector.stream import Chunk, Part, content_digest, pieces, prefetched
+from howdah.vector.prefetch import prefetched
+from howdah.vector.stream import Part, Read, content_digest, pieces
 
 BIGINT, TEXT = TargetType("int8", "bigint"), TargetType("text", "text")
 
@@ -50,7 +51,7 @@ def test_every_row_is_in_one_part_and_one_chunk(plan_of, monkeypatch, ddl):
     values = ["x", 7, None, b"blob", "y" * 70_000]
     found = all_pieces(*plan_of([(n, values[n % 5] if n % 100 < 5 else "v") for n in range(1, 5_001)], ddl=ddl))
     parts = [piece for piece in found if isinstance(piece, Part)]
-    chunks = [piece for piece in found if isinstance(piece, Chunk)]
+    chunks = [piece.chunk for piece in found if isinstance(piece, Read)]
     assert len(chunks) > 2
     assert sum(chunk.rows for chunk in chunks) == 5_000
     assert [chunk.ordinal for chunk in chunks] == list(range(len(chunks)))

@@ -1,0 +1,231 @@
+"""Loads only the rows of a table that changed, came or went; whatever else they touch, the whole table is loaded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+
+from howdah import checks, ledger, merge, ownership, record, staging
+from howdah.conditions import same
+from howdah.context import Context, Loaded, Merged, Patched
+from howdah.delta import Delta, Locators
+from howdah.images import Images, Keys
+from howdah.pg import BrokenConstraint, Connection, execute, qualified, quoted
+from howdah.plan import TablePlan
+from howdah.quarantine import DEPENDS_ON_ROWS
+from howdah.staging import LOCATOR, SHARED, Stage
+from howdah.vector.arrays import raw
+from howdah.vector.digests import Digests
+from howdah.vector.reading import UNIT_ROWS
+
+# A chunk does not grow beyond so many rows.
+_LARGEST = 4 * UNIT_ROWS
+
+
+class NotPatchedError(Exception):
+    """What the rows touch must be looked at as a whole; nothing was changed."""
+
+
+def suits(connection: Connection, plan: TablePlan, context: Context) -> bool:
+    """Return whether the rows of a table that changed can be loaded without the others."""
+    known = context.known.loads.get(plan.identity)
+    if plan.identity not in context.deltas or known is None or known.plan_digest != plan.digest:
+        return False
+    if known.key_columns != ownership.key_columns(plan):
+        return False
+    if known.mapped or any(column.computed for column in plan.columns):
+        return False  # identifiers that were mapped are counted over the whole table
+    waiting = ledger.waiting_reasons(connection, context.application).get(plan.identity, frozenset())
+    return not waiting & DEPENDS_ON_ROWS
+
+
+def load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
+    """Load what changed, in a transaction of its own.
+
+    :raises NotPatchedError: a row clashes with one that did not change, or others refer to a row that goes.
+    :raises VerificationFailed: rows were lost on the way.
+    :raises QuarantinedRows: over the budget.
+    """
+    try:
+        with connection.transaction():
+            return _load(connection, plan, context, context.deltas[plan.identity])
+    except BrokenConstraint as error:
+        raise NotPatchedError from error
+
+
+def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delta) -> Loaded:
+    started = time.monotonic()
+    known = context.known.loads[plan.identity]
+    path, _ = context.snapshots[plan.source]
+    stage = staging.stage(connection, path, plan, 0, partial(context.step, plan), delta.come)
+    if stage.rows != len(delta.come) or stage.mapped:
+        raise NotPatchedError
+    target = qualified(plan.target.schema, plan.target.name)
+    execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
+    gone = _keys_of(connection, context.application, plan, delta.gone)
+    ownership.give(connection, plan, stage.owned, gone.to_bytes())
+    merged = _merged(connection, stage, target)
+    come = _staged_keys(connection, stage)
+    _record_chunks(connection, context, plan, delta, come)
+    loaded = record.record(
+        connection,
+        context,
+        plan,
+        record.Result(
+            rows=delta.rows,
+            loaded=known.loaded_rows - len(gone.locators) + len(come.locators),
+            shared=0,
+            rejects=stage.rejects,
+            content_digest=delta.content_digest,
+            mapped=0,
+            merged=merged,
+            started=started,
+            touched=np.union1d(delta.gone, delta.come).tolist(),
+        ),
+        lambda: 0,
+    )
+    return replace(loaded, patched=Patched(delta.come, gone.to_bytes() + come.to_bytes()))
+
+
+def _merged(connection: Connection, stage: Stage, target: str) -> Merged:
+    """Bring the target up to date with the rows that are staged."""
+    if checks.within(connection, stage):
+        raise NotPatchedError
+    deleted = merge.delete_vanished(connection, stage)
+    left = f"""
+        SELECT 1 FROM {stage.owned} o JOIN {target} t ON {same(stage.plan.key, "t", "o")}
+        WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {same(stage.plan.key, "s", "o")}) LIMIT 1"""
+    if execute(connection, left).fetchone() or checks.against_target(connection, stage):
+        raise NotPatchedError
+    if execute(connection, f"SELECT 1 FROM {stage.name} WHERE {SHARED} LIMIT 1").fetchone():
+        raise NotPatchedError
+    if checks.orphans(connection, stage, {stage.plan.target.name: stage}, {}):
+        raise NotPatchedError
+    return replace(merge.write(connection, stage), deleted=deleted)
+
+
+def _staged_keys(connection: Connection, stage: Stage) -> Keys:
+    names = ", ".join(f"({quoted(name)})" for name in stage.plan.key)
+    found = ownership.keys_of(connection, f"SELECT 0::int4, {LOCATOR}, {names} FROM {stage.name} ORDER BY {LOCATOR}")
+    return found.get(0, Keys.none())
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A chunk as the ledger has it."""
+
+    ordinal: int
+    first: int
+    last: int
+
+
+def _chunks(connection: Connection, application: str, plan: TablePlan) -> list[_Kept]:
+    rows = connection.execute(
+        """SELECT ordinal, first_rowid, last_rowid FROM howdah.chunk
+           WHERE application = %s AND source = %s AND table_name = %s AND images IS NOT NULL ORDER BY first_rowid""",
+        [application, *plan.identity],
+    )
+    return [_Kept(*row) for row in rows]
+
+
+def _kept(connection: Connection, application: str, plan: TablePlan, ordinal: int) -> tuple[Images, pa.BinaryArray]:
+    """Return the rows of a chunk and their keys."""
+    (images, keys) = connection.execute(
+        """SELECT images, keys FROM howdah.chunk
+           WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s""",
+        [application, *plan.identity, ordinal],
+        binary=True,
+    ).fetchone() or (b"", b"")
+    found = Images.from_bytes(images)
+    return found, found.keys(keys)
+
+
+def _touched(chunks: list[_Kept], locators: Locators) -> Iterator[tuple[int, Locators]]:
+    """Yield the place of each chunk that some locators are within, or right behind, and those."""
+    if not chunks:
+        return
+    firsts = np.array([chunk.first for chunk in chunks[1:]], np.int64)
+    places = np.searchsorted(firsts, locators, "right")
+    for place in np.unique(places).tolist():
+        yield place, locators[places == place]
+
+
+def _keys_of(connection: Connection, application: str, plan: TablePlan, locators: Locators) -> Keys:
+    """Return the keys of rows that were loaded earlier, of those that are ours."""
+    found = Keys.none()
+    chunks = _chunks(connection, application, plan)
+    for place, wanted in _touched(chunks, locators):
+        images, keys = _kept(connection, application, plan, chunks[place].ordinal)
+        rows = np.flatnonzero(np.isin(images.locators, wanted) & (images.sizes > 0))
+        taken = keys.take(pa.array(rows))
+        found.add(tuple(images.locators[rows].tolist()), raw(taken)[0].tobytes(), images.sizes[rows])
+    return found
+
+
+def _record_chunks(connection: Connection, context: Context, plan: TablePlan, delta: Delta, come: Keys) -> None:
+    """Bring the chunks of the ledger up to date."""
+    chunks = _chunks(connection, context.application, plan)
+    last = chunks[-1].last if chunks else np.iinfo(np.int64).min
+    behind = delta.come > last
+    gone = dict(_touched(chunks, delta.gone))
+    within = dict(_touched(chunks, delta.come[~behind]))
+    for place in sorted(gone.keys() | within.keys()):
+        ordinal = chunks[place].ordinal
+        images, keys = _kept(connection, context.application, plan, ordinal)
+        stays = ~np.isin(images.locators, gone.get(place, ()))
+        kept = Keys(images.locators[stays], keys.filter(pa.array(stays)))
+        rows = within.get(place, delta.come[:0])
+        made = _made(kept, images.digests[stays], _some(delta, come, rows))
+        same_keys = raw(made.keys)[0].tobytes() == raw(keys)[0].tobytes()
+        _write(connection, context, plan, ordinal, made, keys=not same_keys)
+    free = max((chunk.ordinal for chunk in chunks), default=-1) + 1
+    added = delta.come[behind]
+    for start in range(0, len(added), UNIT_ROWS):
+        made = _made(Keys.none(), delta.digests[:0], _some(delta, come, added[start : start + UNIT_ROWS]))
+        _write(connection, context, plan, free, made, keys=True)
+        free += 1
+
+
+def _some(delta: Delta, come: Keys, locators: Locators) -> tuple[Keys, Digests]:
+    """Return keys and digests of some of the rows that came; a row that is not ours has no key."""
+    digests = delta.digests[np.searchsorted(delta.come, locators)]
+    places = np.searchsorted(come.locators, locators)
+    ours = np.zeros(len(locators), np.bool_)
+    inside = places < len(come.locators)
+    ours[inside] = come.locators[places[inside]] == locators[inside]
+    keys = come.values.take(pa.array(np.where(ours, places, 0), mask=~ours)).fill_null(b"")
+    return Keys(locators, keys), digests
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A chunk as it is to be."""
+
+    images: Images
+    keys: pa.BinaryArray
+
+
+def _made(kept: Keys, kept_digests: Digests, more: tuple[Keys, Digests]) -> _Made:
+    """Return a chunk of rows that stay and rows that came."""
+    keys, digests = more
+    locators = np.concatenate([kept.locators, keys.locators])
+    order = np.argsort(locators)
+    if len(order) > _LARGEST:
+        raise NotPatchedError
+    values = pa.concat_arrays([kept.values, keys.values]).take(pa.array(order))
+    sizes = np.diff(raw(values)[1])
+    return _Made(Images(locators[order], np.concatenate([kept_digests, digests])[order], sizes), values)
+
+
+def _write(connection: Connection, context: Context, plan: TablePlan, ordinal: int, made: _Made, *, keys: bool) -> None:
+    """Write a chunk.
+
+    :param keys: they are not as they were.
+    """
+    written = raw(made.keys)[0].tobytes() if keys else None
+    ownership.replace_chunk(connection, context.application, context.run_id, plan, ordinal, made.images, written)

@@ -1,0 +1,275 @@
+"""Running again after some rows changed: only those move, and the end is the same as if all had moved."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from howdah import delta, ledger, merge, ownership, patch, pg, sending
+from howdah.catalog.sqlite import open_snapshot
+from howdah.images import Images
+from howdah.pipeline import Request, migrate, plan, verify
+from howdah.vector import reading
+
+ROWS = 5_000
+DDL = """
+CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE t (k TEXT PRIMARY KEY, n INT, f REAL, at DATETIME, p INT REFERENCES p(id), u INT UNIQUE);
+INSERT INTO p VALUES (1, 'one'), (2, 'two'), (3, 'three');
+"""
+
+
+def row(n):
+    return (f"key {n}", n, n / 8, f"2024-05-{n % 28 + 1:02}T10:00:00", n % 2 + 1, n)
+
+
+@pytest.fixture
+def source(make_source, monkeypatch):
+    monkeypatch.setattr(reading, "UNIT_ROWS", 1_100)
+    return make_source(DDL, t=[row(n) for n in range(ROWS)])
+
+
+@pytest.fixture
+def sent(monkeypatch):
+    """How many rows each sender of rows was asked for; None: all of a table."""
+    counts = []
+
+    class Counted(sending.Sender):
+        def __init__(self, *args, only=None, **options):
+            counts.append(None if only is None else len(only))
+            super().__init__(*args, only=only, **options)
+
+    for module in ("howdah.direct", "howdah.staging"):
+        monkeypatch.setattr(f"{module}.Sender", Counted)
+    return counts
+
+
+def change(path, script):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script)
+        connection.commit()
+
+
+def again(database, path, **options):
+    """Migrate, and see that the ledger is what a first load would have written."""
+    request = Request((path,), database.dsn, **options)
+    report = migrate(request)
+    check_ledger(database, request)
+    assert migrate(request).changed is False
+    return report
+
+
+def check_ledger(database, request):
+    """Every row of the source is in a chunk with its digest; the keys are those of the target."""
+    made = plan(request)
+    with pg.connect(database.dsn) as connection:
+        known = ledger.read(connection, made.application)
+        for table in made.tables:
+            if not delta.is_kept(connection, made.application, table, known.loads[table.identity]):
+                continue
+            path = request.sources[0]
+            entry = known.loads[table.identity]
+            found = delta.find(connection, made.application, path, table, entry)
+            assert found is not None
+            assert found.empty
+            assert found.content_digest == entry.content_digest
+            chunks = connection.execute(
+                "SELECT images, keys, rows, first_rowid, last_rowid FROM howdah.chunk WHERE table_name = %s"
+                " ORDER BY first_rowid", [table.table.name],
+            ).fetchall()  # fmt: skip
+            read = [Images.from_bytes(images) for images, *_ in chunks]
+            locators = [n for images in read for n in images.locators.tolist()]
+            with open_snapshot(path) as snapshot:
+                rowids = [n for (n,) in snapshot.execute(f"SELECT rowid FROM {table.table.name} ORDER BY 1")]
+            assert locators == rowids
+            for images, (_, keys, rows, first, last) in zip(read, chunks, strict=True):
+                assert (len(images), images.locators[0], images.locators[-1]) == (rows, first, last)
+                assert images.sizes.sum() == len(keys)
+            with connection.transaction(force_rollback=True):
+                ours = ownership.recall(connection, made.application, table, "pg_temp.ours")
+                assert ours == entry.loaded_rows
+                names = ", ".join(table.key)
+                missing = f"SELECT {names} FROM pg_temp.ours EXCEPT SELECT {names} FROM public.{table.target.name}"
+                assert connection.execute(missing).fetchall() == []
+
+
+def test_only_the_rows_that_changed_are_read_again_and_moved(database, source, sent):
+    again(database, source)
+    del sent[:]
+    change(source, """
+        UPDATE t SET f = -1 WHERE n % 100 = 7;
+        DELETE FROM t WHERE n % 500 = 3;
+        UPDATE t SET k = 'new ' || n WHERE n % 1000 = 5;
+        INSERT INTO t SELECT 'more ' || n, n + 100000, 0, at, p, n + 100000 FROM t WHERE n < 40;
+    """)  # fmt: skip
+    report = migrate(Request((source,), database.dsn))
+    (table,) = [item for item in report.tables if item.table == "t"]
+    assert report.verdict == "verified"
+    assert (table.updated, table.deleted, table.inserted) == (50, 10 + 5, 39 + 5)
+    assert sent == [50 + 5 + 39]
+    assert verify(Request((source,), database.dsn)).verdict == "verified"
+    again(database, source)
+    assert database.value("SELECT count(*) FROM t") == ROWS - 10 + 39
+
+
+def test_a_gap_in_the_middle_is_filled_and_one_at_the_front(database, source, sent):
+    change(source, "DELETE FROM t WHERE rowid BETWEEN 1500 AND 1600; DELETE FROM t WHERE rowid < 20")
+    again(database, source)
+    del sent[:]
+    change(source, "INSERT INTO t (rowid, k, n, u) VALUES (3, 'front', 1, -1), (1550, 'middle', 2, -2)")
+    assert again(database, source).verdict == "verified"
+    assert sent == [2]
+
+
+def test_all_rows_of_a_chunk_may_vanish(database, source, sent):
+    again(database, source)
+    del sent[:]
+    change(source, "DELETE FROM t WHERE rowid BETWEEN 1 AND 1200")
+    assert again(database, source).verdict == "verified"
+    assert sent == [0]
+    assert database.value("SELECT count(*) FROM t") == ROWS - 1200
+
+
+def test_too_many_changes_move_the_whole_table_and_the_next_few_do_not(database, source, sent):
+    again(database, source)
+    del sent[:]
+    change(source, "UPDATE t SET f = f + 1 WHERE n % 2")
+    assert again(database, source).verdict == "verified"
+    assert sent == [None]
+    del sent[:]
+    change(source, "UPDATE t SET f = f + 1 WHERE n = 77")
+    assert again(database, source).verdict == "verified"
+    assert sent == [1]
+
+
+def test_rows_go_into_quarantine_and_come_out_of_it(database, source, sent):
+    again(database, source)
+    del sent[:]
+    change(source, "UPDATE t SET at = 'never' WHERE n IN (100, 4000); INSERT INTO t (k, at, u) VALUES ('x', 'no', -1)")
+    assert again(database, source).verdict == "quarantined"
+    assert database.value("SELECT count(*) FROM t") == ROWS - 2
+    change(source, "UPDATE t SET at = '2024-01-01T00:00:00' WHERE n = 100; DELETE FROM t WHERE n = 4000")
+    report = again(database, source)
+    assert report.verdict == "quarantined"
+    assert database.query("SELECT source_key FROM howdah.quarantine") == [({"k": "x"},)]
+    assert database.value("SELECT at::text FROM t WHERE n = 100") == "2024-01-01 00:00:00"
+    assert sent == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("statement", "verdict", "waiting"),
+    [
+        (
+            "UPDATE t SET u = -1 WHERE n = 1; UPDATE t SET u = 1 WHERE n = 2; UPDATE t SET u = 2 WHERE n = 1",
+            "verified",
+            [],
+        ),
+        ("INSERT INTO t (k, u) VALUES ('key 7 ', -7); UPDATE t SET u = -8 WHERE n = 8", "verified", []),
+        ("DELETE FROM p WHERE id = 2", "quarantined", ["orphan"]),
+        ("UPDATE t SET p = 9 WHERE n = 8", "quarantined", ["orphan"]),
+        ("DELETE FROM p WHERE id = 3", "verified", []),
+    ],
+)
+def test_what_touches_other_rows_ends_as_if_all_had_moved(database, source, statement, verdict, waiting):
+    again(database, source)
+    change(source, statement)
+    assert again(database, source).verdict == verdict
+    assert [code for (code,) in database.query("SELECT DISTINCT code FROM howdah.quarantine")] == waiting
+    compare_with_a_first_load(database, source)
+
+
+def compare_with_a_first_load(database, source):
+    fresh = Request((source,), database.dsn, schema="fresh")
+    migrate(fresh)
+    for table in ("p", "t"):
+        rows = f"SELECT * FROM {table} EXCEPT ALL SELECT * FROM fresh.{table}"
+        other = f"SELECT * FROM fresh.{table} EXCEPT ALL SELECT * FROM {table}"
+        assert database.query(f"({rows}) UNION ALL ({other})") == []
+
+
+def test_a_row_of_somebody_else_in_the_way_is_left_alone(database, source):
+    again(database, source)
+    database.query("INSERT INTO t (k, n) VALUES ('foreign', 1), ('equal', NULL)")
+    change(source, "INSERT INTO t (k, n) VALUES ('foreign', 2), ('equal', NULL)")
+    report = migrate(Request((source,), database.dsn))
+    assert report.verdict == "quarantined"
+    assert database.query("SELECT n FROM t WHERE k = 'foreign'") == [(1,)]
+    assert database.query("SELECT code FROM howdah.quarantine") == [("conflict",)]
+    change(source, "DELETE FROM t WHERE k IN ('foreign', 'equal')")
+    assert migrate(Request((source,), database.dsn)).verdict == "verified"
+    assert database.value("SELECT count(*) FROM t") == ROWS + 2
+
+
+def test_rows_that_refer_to_each_other(database, make_source, sent):
+    source = make_source(
+        "CREATE TABLE e (id INTEGER PRIMARY KEY, boss INT REFERENCES e(id))",
+        e=[(n, n // 2 or None) for n in range(1, 2_000)],
+    )
+    again(database, source)
+    del sent[:]
+    change(
+        source,
+        "UPDATE e SET boss = 1999 WHERE id = 5; DELETE FROM e WHERE id = 1998; INSERT INTO e VALUES (3000, 3001), (3001, NULL)",
+    )
+    assert again(database, source).verdict == "verified"
+    assert sent == [3]
+    change(source, "DELETE FROM e WHERE id = 3001")
+    assert again(database, source).verdict == "quarantined"
+    assert database.query("SELECT locator FROM howdah.quarantine") == [(3000,)]
+
+
+def test_a_fault_in_the_load_is_found_although_only_its_rows_are_compared(database, source, monkeypatch):
+    again(database, source)
+    change(source, "UPDATE t SET f = -5 WHERE n IN (10, 4000); DELETE FROM t WHERE n = 20")
+    monkeypatch.setattr(merge, "write", lambda connection, stage: merge.Merged())
+    report = migrate(Request((source,), database.dsn))
+    assert (report.verdict, report.difference_count) == ("different", 2)
+    assert {(d.kind, d.columns) for d in report.differences} == {("different", ("f",))}
+    monkeypatch.undo()
+    assert again(database, source).verdict == "verified"
+
+
+def test_a_row_that_should_be_gone_is_found(database, source, monkeypatch):
+    again(database, source)
+    change(source, "DELETE FROM t WHERE n = 20")
+    monkeypatch.setattr(merge, "delete_vanished", lambda connection, stage: 0)
+    monkeypatch.setattr(patch, "_merged", lambda connection, stage, target: merge.Merged())
+    report = migrate(Request((source,), database.dsn))
+    assert (report.verdict, [d.kind for d in report.differences]) == ("different", ["left_over"])
+
+
+def test_a_table_that_was_emptied_and_filled_again(database, source):
+    again(database, source)
+    change(source, "DELETE FROM t")
+    assert again(database, source).verdict == "verified"
+    assert database.value("SELECT count(*) FROM t") == 0
+    change(source, "INSERT INTO t (k, u) VALUES ('a', 1)")
+    assert again(database, source).verdict == "verified"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_changes_end_as_if_all_had_moved(database, source, seed):
+    chance = random.Random(seed)
+    again(database, source)
+    for _ in range(3):
+        statements = []
+        for _ in range(chance.randint(1, 40)):
+            n = chance.randrange(ROWS)
+            statements.append(chance.choice([
+                f"UPDATE OR IGNORE t SET f = {chance.random()} WHERE n = {n}",
+                f"UPDATE OR IGNORE t SET u = {chance.randrange(ROWS)} WHERE n = {n}",
+                f"UPDATE OR IGNORE t SET k = 'key {chance.randrange(ROWS)}' WHERE n = {n}",
+                f"UPDATE OR IGNORE t SET at = '{chance.choice(['2020-02-02T00:00:00', 'x'])}' WHERE n = {n}",
+                f"UPDATE OR IGNORE t SET p = {chance.choice([1, 2, 3, 3, 7])} WHERE n = {n}",
+                f"UPDATE OR IGNORE t SET rowid = {chance.randrange(2 * ROWS)} WHERE n = {n}",
+                f"DELETE FROM t WHERE n = {n}",
+                f"INSERT OR IGNORE INTO t (k, n, u) VALUES ('key {n}', {n}, {n})",
+            ]))  # fmt: skip
+        change(source, ";".join(statements))
+        report = again(database, source)
+        assert report.verdict in ("verified", "quarantined")
+        assert verify(Request((source,), database.dsn)).difference_count == 0
+    compare_with_a_first_load(database, source)
