@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,10 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     waiting = waiting_reasons(session)
     session.progress(Event("compare"))
     with session.clock.stage("compare"):
-        looked = {p.identity: must_load(session, p, waiting) for p in made.tables}
-    due = {identity: found for identity, found in looked.items() if found}
+        # Reading goes on without Python's lock, so two tables at a time.
+        with ThreadPoolExecutor(2) as pool:
+            looked = zip(made.tables, pool.map(lambda p: must_load(session, p, waiting), made.tables), strict=True)
+            due = {plan.identity: found for plan, found in looked if found}
     if session.request.retry:
         due |= {p.identity: Due() for p in made.tables if p.identity in waiting}
     return due

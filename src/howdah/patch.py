@@ -60,6 +60,8 @@ def load(connection: Connection, plan: TablePlan, context: Context) -> Loaded:
 
 def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delta) -> Loaded:
     started = time.monotonic()
+    # Few rows of a table that was read not long ago: by its index they are found faster than the planner believes.
+    execute(connection, "SET LOCAL random_page_cost = 1.1")
     known = context.known.loads[plan.identity]
     path, _ = context.snapshots[plan.source]
     stage = staging.stage(connection, path, plan, 0, partial(context.step, plan), delta.come)

@@ -35,7 +35,7 @@ def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[i
 
 def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int]) -> Iterator[tuple[int, Row]]:
     """Yield the rows with the given locators, in their order."""
-    if table.rowid and len(locators) <= 1000:
+    if table.rowid:
         yield from some(connection, table, sorted(locators))
         return
     for locator, row in rows(connection, table):
