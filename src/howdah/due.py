@@ -32,11 +32,10 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     """Return (source, table) of the tables that must be loaded: those that are due, and with ``retry`` more."""
     waiting = waiting_reasons(session)
     session.progress(Event("compare"))
-    with session.clock.stage("compare"):
-        # Reading goes on without Python's lock, so two tables at a time.
-        with ThreadPoolExecutor(2) as pool:
-            looked = zip(made.tables, pool.map(lambda p: must_load(session, p, waiting), made.tables), strict=True)
-            due = {plan.identity: found for plan, found in looked if found}
+    # Reading goes on without Python's lock, so two tables at a time.
+    with session.clock.stage("compare"), ThreadPoolExecutor(2) as pool:
+        looked = zip(made.tables, pool.map(lambda p: must_load(session, p, waiting), made.tables), strict=True)
+        due = {plan.identity: found for plan, found in looked if found}
     if session.request.retry:
         due |= {p.identity: Due() for p in made.tables if p.identity in waiting}
     return due

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from howdah import ownership
+from howdah import ownership, rebuild
 from howdah.conditions import different, image_digest, same
 from howdah.context import Merged
 from howdah.images import Images, Keys
-from howdah.pg import Connection, execute, qualified, quoted
+from howdah.pg import Connection, NotUnique, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.staging import CHUNK, LOCATOR, SHARED, Stage
 
@@ -74,6 +74,20 @@ def _delete_surplus(connection: Connection, stage: Stage) -> int:
 
 def write(connection: Connection, stage: Stage) -> Merged:
     """Update our rows that differ and insert those that are missing."""
+    try:
+        with connection.transaction():
+            return _write(connection, stage)
+    except NotUnique:
+        # Rows that exchange their values clash on the way, as each index looks at row by row.
+        target = qualified(stage.plan.target.schema, stage.plan.target.name)
+        others = {unique.name for unique in stage.plan.target.uniques if unique.columns != stage.plan.key}
+        taken = rebuild.take_down(connection, target, others)
+        written = _write(connection, stage)
+        rebuild.put_up(connection, taken)
+        return written
+
+
+def _write(connection: Connection, stage: Stage) -> Merged:
     target = qualified(stage.plan.target.schema, stage.plan.target.name)
     columns = [quoted(name) for name in stage.written]
     listed = ", ".join(columns)

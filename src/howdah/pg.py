@@ -34,6 +34,8 @@ TAKEN = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
 
 BrokenConstraint = psycopg.IntegrityError
 """A row breaks a constraint of its table."""
+NotUnique = psycopg.errors.UniqueViolation
+"""Two rows have the same value where each must have its own."""
 
 # A binary COPY stream without flags or header extension begins and ends like this.
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)

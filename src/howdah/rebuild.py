@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from howdah.pg import Connection, attempt, execute, quoted
@@ -30,15 +31,18 @@ class Taken:
     statement: str
 
 
-def take_down(connection: Connection, table: str) -> tuple[Taken, ...]:
+def take_down(connection: Connection, table: str, only: Collection[str] | None = None) -> tuple[Taken, ...]:
     """Drop the indexes of a table that can be made again exactly as they are; return them.
 
     Runs in the caller's transaction, so nobody sees the table without them.
 
     :param table: qualified and quoted.
+    :param only: names of the indexes to take down; ``None``: all.
     """
     taken = []
     for name, schema, constraint, definition, index in connection.execute(_INDEXES, [table]).fetchall():
+        if only is not None and name not in only:
+            continue
         if constraint:
             drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(constraint)}"
             again = f"ALTER TABLE {table} ADD CONSTRAINT {quoted(constraint)} {definition}"
