@@ -120,9 +120,7 @@ def apply(
     patched = {identity: item.patched for identity, item in loaded.items() if item.patched}
     outcomes = compare(session, tuple(stale), patched)
     note_differences(session, outcomes)
-    for outcome in outcomes:
-        if not outcome.count:
-            ledger.mark_verified(connection, name, *outcome.plan.identity)
+    ledger.mark_verified(connection, name, [outcome.plan.identity for outcome in outcomes if not outcome.count])
     check_conservation(session, made)
     changed = bool(created) or any(item.effective for item in loaded.values())
     report = make_report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)

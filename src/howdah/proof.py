@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
@@ -15,7 +15,7 @@ from howdah.session import Session
 
 # Arrow loads only where rows need it: see the function that imports howdah.verify.
 if TYPE_CHECKING:
-    from howdah.verify import Outcome
+    from howdah.verify import Outcome, Reader
 
 
 def compare(
@@ -26,23 +26,69 @@ def compare(
     :param patched: tables of which only those rows are compared, as the others were verified before; of all other
         tables, every row is.
     """
-    from howdah.verify import Reader, verify_changed, verify_table
+    from howdah.verify import Reader
 
-    outcomes = []
+    changed = patched or {}
     session.progress(Event("verify", total=sum(item.rows for item in plans)))
     with session.clock.stage("verify"), contextlib.closing(Reader(pg.conninfo_of(session.connection))) as reader:
-        for item in plans:
-            session.progress(Event("verify", *item.identity, 0, item.rows))
-            path, _ = session.paths[item.source]
-            waiting = ledger.quarantined(session.connection, session.target.name, *item.identity)
-            part = (patched or {}).get(item.identity)
-            outcomes.append(
-                verify_changed(session.connection, item, path, waiting, session.folder, part)
-                if part
-                else verify_table(reader, session.connection, item, session.target.name, path, waiting, session.folder)
-            )
-            session.progress(Event("verify", *item.identity, item.rows, item.rows))
-    return tuple(outcomes)
+        waiting = _Waiting(session)
+        found = {
+            item.identity: _changed(session, item, waiting, changed[item.identity])
+            for item in plans
+            if item.identity in changed
+        }
+        whole = [item for item in plans if item.identity not in changed]
+        found |= {outcome.plan.identity: outcome for outcome in _whole(session, reader, whole, waiting)}
+    return tuple(found[item.identity] for item in plans)
+
+
+def _changed(session: Session, item: TablePlan, waiting: _Waiting, part: Patched) -> Outcome:
+    from howdah.verify import verify_changed
+
+    with _shown(session, item):
+        path, _ = session.paths[item.source]
+        return verify_changed(session.connection, item, path, waiting.of(item), session.folder, part)
+
+
+def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _Waiting) -> Iterator[Outcome]:
+    """Compare every row of tables: small ones together, and what differs or is large by itself."""
+    from howdah.verify import groups, is_worth_it, verify_table, verify_together
+
+    connection, name = session.connection, session.target.name
+    paths = {source: path for source, (path, _) in session.paths.items()}
+    for group in groups(plans):
+        if is_worth_it(group):
+            with _shown(session, *group):
+                rows = {item.identity: waiting.of(item) for item in group}
+                outcomes = verify_together(connection, group, name, paths, rows, session.folder)
+            if outcomes is not None:
+                yield from outcomes
+                continue
+        for item in group:
+            with _shown(session, item):
+                yield verify_table(reader, connection, item, name, paths[item.source], waiting.of(item), session.folder)
+
+
+@contextlib.contextmanager
+def _shown(session: Session, *plans: TablePlan) -> Iterator[None]:
+    session.progress(Event("verify", *plans[0].identity, 0, plans[0].rows))
+    yield
+    for item in plans:
+        session.progress(Event("verify", *item.identity, item.rows, item.rows))
+
+
+class _Waiting:
+    """The rows in quarantine, asked for only where there are any."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._counts = ledger.waiting(session.connection, session.target.name)
+
+    def of(self, plan: TablePlan) -> dict[int, bytes]:
+        """Return locator → row digest of a table's rows in quarantine."""
+        if plan.identity not in self._counts:
+            return {}
+        return ledger.quarantined(self._session.connection, self._session.target.name, *plan.identity)
 
 
 def note_differences(session: Session, outcomes: tuple[Outcome, ...]) -> None:
@@ -59,9 +105,9 @@ def check_conservation(session: Session, made: Plan) -> None:
     :raises VerificationFailed: rows of the source are neither in the target nor in quarantine.
     """
     now = ledger.read(session.connection, session.target.name).loads
+    set_aside = ledger.waiting(session.connection, session.target.name)
     for plan in made.tables:
-        entry = now.get(plan.identity)
-        waiting = len(ledger.quarantined(session.connection, session.target.name, *plan.identity))
+        entry, waiting = now.get(plan.identity), set_aside.get(plan.identity, 0)
         if entry is None or entry.loaded_rows + waiting != plan.rows:
             raise VerificationFailed(
                 f"{plan.table.name} of {plan.source} has {plan.rows} rows, and"

@@ -6,7 +6,7 @@ of ``model`` out and in, ``quarantine`` keeps the rows that did not fit.
 
 from howdah.ledger.locks import lock, lock_key
 from howdah.ledger.model import KnownSource, Ledger, Load, Quarantined
-from howdah.ledger.quarantine import add_quarantine, clear_quarantine, quarantined, waiting_reasons
+from howdah.ledger.quarantine import add_quarantine, clear_quarantine, quarantined, waiting, waiting_reasons
 from howdah.ledger.reading import catalogs, read
 from howdah.ledger.recording import (
     finish_run,
@@ -44,5 +44,6 @@ __all__ = [
     "record_refusals",
     "record_source",
     "start_run",
+    "waiting",
     "waiting_reasons",
 ]

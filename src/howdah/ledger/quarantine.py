@@ -18,6 +18,17 @@ def quarantined(connection: Connection, application: str, source: str, table: st
     return {locator: bytes(digest) for locator, digest in rows}
 
 
+def waiting(connection: Connection, application: str) -> dict[tuple[str, str], int]:
+    """Return (source, table) → how many of its rows are in quarantine; tables without any are left out."""
+    return {
+        (source, table): count
+        for source, table, count in connection.execute(
+            "SELECT source, table_name, count(*) FROM howdah.quarantine WHERE application = %s GROUP BY 1, 2",
+            [application],
+        )
+    }
+
+
 def waiting_reasons(connection: Connection, application: str) -> dict[tuple[str, str], frozenset[str]]:
     """Return (source, table) → the codes of its rows in quarantine."""
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -91,12 +91,16 @@ def mark_doubtful(connection: Connection, application: str, source: str, table: 
     )
 
 
-def mark_verified(connection: Connection, application: str, source: str, table: str) -> None:
-    """Record that a table was verified."""
+def mark_verified(connection: Connection, application: str, tables: Collection[tuple[str, str]]) -> None:
+    """Record that tables were verified.
+
+    :param tables: source and table of each.
+    """
     connection.execute(
         """UPDATE howdah.load SET verified_at = clock_timestamp()
-           WHERE application = %s AND source = %s AND table_name = %s""",
-        [application, source, table],
+           FROM unnest(%s::text[], %s::text[]) AS found (source, table_name)
+           WHERE application = %s AND load.source = found.source AND load.table_name = found.table_name""",
+        [[source for source, _ in tables], [table for _, table in tables], application],
     )
 
 

@@ -7,5 +7,6 @@ matches the two. Nothing in here imports :mod:`howdah.casts`; a test sees to it.
 from howdah.verify.changed import verify_changed
 from howdah.verify.compare import Outcome, verify_table
 from howdah.verify.target import Reader
+from howdah.verify.together import groups, is_worth_it, verify_together
 
-__all__ = ["Outcome", "Reader", "verify_changed", "verify_table"]
+__all__ = ["Outcome", "Reader", "groups", "is_worth_it", "verify_changed", "verify_table", "verify_together"]

@@ -122,15 +122,15 @@ def verify_table(
     finally:
         sides.expected.close()
         sides.held.close()
-    left_over = _left_over(connection, plan, application, found.extra)
-    foreign = counts.held - counts.expected + len(found.missing) - len(found.doubled) - len(left_over)
-    count = len(found.missing) + len(found.different) + len(found.doubled) + len(left_over)
+    over = left_over(connection, plan, application, found.extra)
+    foreign = counts.held - counts.expected + len(found.missing) - len(found.doubled) - len(over)
+    count = len(found.missing) + len(found.different) + len(found.doubled) + len(over)
     return Outcome(
         plan=plan,
         expected=counts.expected,
         quarantined=counts.waiting,
         foreign=max(foreign, 0),
-        differences=describe(connection, plan, snapshot, found, left_over) if count else (),
+        differences=describe(connection, plan, snapshot, found, over) if count else (),
         count=count,
     )
 
@@ -213,7 +213,7 @@ def match(
         found.missing += [locator for _, locator in candidates[met[key] :]]
 
 
-def _left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
+def left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
     """Return keys of rows that the ledger calls ours and the snapshot does not have.
 
     Rows that wait until others let go of them are not among them: the run that left them there said so.

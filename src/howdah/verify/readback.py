@@ -17,16 +17,18 @@ _SIGNATURE = b"PGCOPY\n\xff\r\n\x00"
 _END = 0xFFFF
 
 
-def rows(connection: Connection, plan: TablePlan, named: str = "") -> Iterator[list[bytes]]:
+def rows(connection: Connection, plan: TablePlan, named: str = "", limit: int | None = None) -> Iterator[list[bytes]]:
     """Yield the canonical fields of target rows: columns in the plan's order, rows in any.
 
     :param named: a temporary table of keys: only the rows that it names; empty: every row.
+    :param limit: at most so many; ``None``: all.
     """
     columns = ", ".join(_selected(column.target, column.type) for column in plan.columns)
     table = qualified(plan.target.schema, plan.target.name)
     decoders = [decoder(column.type) for column in plan.columns]
     where = f" WHERE EXISTS (SELECT 1 FROM {named} o WHERE {_same(plan)})" if named else ""
-    blocks = copy_out(connection, f"COPY (SELECT {columns} FROM {table} t{where}) TO STDOUT (FORMAT BINARY)")
+    most = f" LIMIT {limit}" if limit is not None else ""
+    blocks = copy_out(connection, f"COPY (SELECT {columns} FROM {table} t{where}{most}) TO STDOUT (FORMAT BINARY)")
     yield from decode(blocks, decoders)
 
 
