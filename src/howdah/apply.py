@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -98,6 +99,7 @@ def apply(
         budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
         progress=session.progress,
         deltas={identity: item.delta for identity, item in due.items() if item.delta},
+        waiting=ledger.waiting(connection, name),
     )
     session.progress(Event("load", total=sum(p.rows for p in made.tables if p.identity in due)))
     with session.clock.stage("load"):
@@ -113,6 +115,10 @@ def apply(
             notes += remarks
         created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
         finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
+    filled = Counter((plan.target.schema, plan.target.name) for plan in made.tables)
+    for schema, table in sorted({(plan.target.schema, plan.target.name) for plan in stale}):
+        if filled[schema, table] > 1:
+            ledger.recount(connection, name, schema, table)
     # Before anything counts as verified: a run that is killed here is finished by the next one.
     for source in made.sources:
         if source.name not in session.unchanged:

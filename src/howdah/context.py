@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,7 @@ class Context:
 
     :ivar snapshots: source name → (path of its snapshot, sha256).
     :ivar deltas: table → what changed in it since its last load, where that is known.
+    :ivar waiting: tables that had rows in quarantine before the run.
     """
 
     application: str
@@ -63,6 +64,7 @@ class Context:
     budget: Budget
     progress: Progress = silent
     deltas: Mapping[tuple[str, str], Delta] = field(default_factory=dict)
+    waiting: Collection[tuple[str, str]] = ()
 
     def step(self, plan: TablePlan, done: int, size: int) -> None:
         """Tell how many rows and bytes of a table are loaded."""

@@ -1,13 +1,14 @@
-"""Loads an empty table straight into its place: rows first, indexes after them, all in one transaction.
+"""Loads a table that is new to us straight into its place, all in one transaction.
 
-Nothing is compared on the way, as there is nothing to compare with. Where a row breaks a rule of the table, the
-whole load is undone, and the way through a staging table finds out which row it is.
+Into an empty table rows go first, and indexes after them; nothing is compared on the way, as there is nothing to
+compare with. Rows of others may be there (another source fills the same table) where PostgreSQL itself refuses what
+breaks a rule. Where a row does, the whole load is undone, and the way through a staging table finds out which it is.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from howdah import ownership, rebuild, record, stages
@@ -21,10 +22,14 @@ from howdah.staging import Stage
 # Below this, building indexes anew costs more than keeping them up.
 _MANY = 20_000
 
-_PLAIN = """
+_STATE = """
 SELECT c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relrowsecurity AND NOT c.relispartition
    AND NOT EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent))
-   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+   AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal),
+   EXISTS (SELECT FROM {table}),
+   ARRAY (SELECT conname::text FROM pg_constraint WHERE conrelid = c.oid AND convalidated
+          UNION SELECT ic.relname::text FROM pg_index i JOIN pg_class ic ON ic.oid = i.indexrelid
+          WHERE i.indrelid = c.oid AND i.indisvalid)
 FROM pg_class c WHERE c.oid = to_regclass(%s)
 """
 
@@ -33,15 +38,13 @@ class NotDirectError(Exception):
     """The rows must be looked at one by one; nothing was changed."""
 
 
-def suits(connection: Connection, plan: TablePlan, context: Context) -> bool:
-    """Return whether a table is empty, new to us, and has nothing that acts on rows as they come."""
+def suits(plan: TablePlan, context: Context) -> bool:
+    """Return whether a table is new to us, so that it may be worth a try."""
     known = context.known.loads.get(plan.identity)
     if known is not None and (known.loaded_rows or not known.settled):
         return False
-    if any(column.computed for column in plan.columns):
-        return False  # COPY takes no generated column, and what PostgreSQL computes is compared in the stage
-    row = connection.execute(_PLAIN, [qualified(plan.target.schema, plan.target.name)]).fetchone()
-    return bool(row and row[0]) and _empty(connection, plan)
+    # COPY takes no generated column, and what PostgreSQL computes is compared in the stage.
+    return not any(column.computed for column in plan.columns)
 
 
 def load(connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None) -> Loaded:
@@ -49,7 +52,8 @@ def load(connection: Connection, plan: TablePlan, context: Context, started: flo
 
     :param started: when work on it began, of the clock that never goes back.
     :param stage: of a large table, where its rows wait; it is dropped.
-    :raises NotDirectError: a row breaks a rule of the table, or somebody else has put rows into it.
+    :raises NotDirectError: a row breaks a rule of the table, or something acts on rows as they come, or rows of others
+        are there and not every rule of the table is looked at by PostgreSQL.
     :raises VerificationFailed: rows were lost on the way.
     :raises QuarantinedRows: over the budget.
     """
@@ -66,25 +70,30 @@ def load(connection: Connection, plan: TablePlan, context: Context, started: flo
 def _load(connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None) -> Loaded:
     target = qualified(plan.target.schema, plan.target.name)
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-    if not _empty(connection, plan):
+    filled, guarded = _state(connection, plan, target)
+    if filled and not (guarded and plan.key):
         raise NotDirectError
     taken: tuple[rebuild.Taken, ...] = ()
-    if plan.rows >= _MANY:
+    if plan.rows >= _MANY and not filled:
         # A file of its own is filled from front to back; a table that others refer to cannot have one.
         attempt(connection, f"TRUNCATE {target}")
         taken = rebuild.take_down(connection, target)
     columns = ", ".join(quoted(column.target) for column in plan.columns)
-    with _unchecked_references(connection, plan):
+    # PostgreSQL looks at references one by one; all at once is faster for many.
+    by_server = guarded and (filled or plan.rows < _MANY)
+    with contextlib.nullcontext() if by_server else _unchecked_references(connection, plan):
         if stage:
             sent = _unstage(connection, stage, target, columns)
         else:
             path, _ = context.snapshots[plan.source]
             sender = Sender(connection, path, plan, target, columns, staged=False)
-            with ownership.Writer(connection, context.application, context.run_id, plan) as ledger:
+            fresh = record.is_fresh(context, plan)
+            with ownership.Writer(connection, context.application, context.run_id, plan, fresh=fresh) as ledger:
                 sent = sender.send(partial(context.step, plan), partial(_own, ledger, plan))
             record.count_again(path, plan, sent.rows)
     rebuild.put_up(connection, taken)
-    _check(connection, plan, target)
+    if not by_server:
+        _check(connection, plan, target)
     return record.record(
         connection,
         context,
@@ -98,6 +107,7 @@ def _load(connection: Connection, plan: TablePlan, context: Context, started: fl
             mapped=sent.mapped,
             merged=Merged(inserted=sent.copied),
             started=started,
+            target_rows=sent.copied,
         ),
         partial(_chunks, connection, context, plan, sent, stage),
     )
@@ -115,7 +125,7 @@ def _unstage(connection: Connection, stage: Stage, target: str, columns: str) ->
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _unchecked_references(connection: Connection, plan: TablePlan) -> Iterator[None]:
     """Look at references all at once afterwards instead of row by row, if we may."""
     unchecked = bool(plan.target.foreign_keys) and attempt(connection, "SET LOCAL session_replication_role = replica")
@@ -124,9 +134,17 @@ def _unchecked_references(connection: Connection, plan: TablePlan) -> Iterator[N
         execute(connection, "SET LOCAL session_replication_role = origin")
 
 
-def _empty(connection: Connection, plan: TablePlan) -> bool:
-    target = qualified(plan.target.schema, plan.target.name)
-    return execute(connection, f"SELECT 1 FROM {target} LIMIT 1").fetchone() is None
+def _state(connection: Connection, plan: TablePlan, target: str) -> tuple[bool, bool]:
+    """Return whether a table that we have locked holds rows, and whether all its rules are in force there.
+
+    :raises NotDirectError: something acts on rows as they come.
+    """
+    plain, filled, names = execute(connection, _STATE.format(table=target), [target]).fetchone() or (False, True, [])
+    if not plain:
+        raise NotDirectError
+    kept = plan.target
+    rules = {rule.name for rules in (kept.uniques, kept.checks, kept.foreign_keys) for rule in rules}
+    return filled, rules <= set(names)
 
 
 def _own(ledger: ownership.Writer, plan: TablePlan, copied: Copied) -> None:

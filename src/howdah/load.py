@@ -39,7 +39,7 @@ def load_group(
         for number, plan in enumerate(group)
         if resume.is_large(plan, context)
     }
-    if len(group) == 1 and not unsettled and direct.suits(connection, group[0], context):
+    if len(group) == 1 and not unsettled and direct.suits(group[0], context):
         with contextlib.suppress(direct.NotDirectError):
             return (direct.load(connection, group[0], context, started, large.get(group[0].identity)),)
     result: tuple[Loaded, ...] = ()

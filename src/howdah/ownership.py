@@ -109,22 +109,28 @@ class Writer:
     """Writes the chunks of a table, in place of what was there, as they come; never many in memory.
 
     A context manager: what is left is written at its end.
+
+    :param fresh: nothing is there.
     """
 
-    def __init__(self, connection: Connection, application: str, run_id: object, plan: TablePlan) -> None:
+    def __init__(
+        self, connection: Connection, application: str, run_id: object, plan: TablePlan, *, fresh: bool = False
+    ) -> None:
         self._connection = connection
         self._known = (application, *plan.identity)
         self._run_id = run_id
         self._held: list[tuple[Any, ...]] = []
         self._size = 0
+        self._fresh = fresh
 
     def __enter__(self) -> Writer:
         """Take away what was there."""
-        execute(
-            self._connection,
-            "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s",
-            self._known,
-        )
+        if not self._fresh:
+            execute(
+                self._connection,
+                "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s",
+                self._known,
+            )
         return self
 
     def add(self, chunk: Chunk, keys: bytes, images: bytes | None = None) -> None:
@@ -144,7 +150,7 @@ class Writer:
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Write the rest, if nothing went wrong."""
-        if kind is None:
+        if kind is None and self._held:
             self._flush()
 
 

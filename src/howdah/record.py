@@ -27,6 +27,7 @@ class Result:
     :ivar started: of the clock that never goes back.
     :ivar touched: locators of the rows that were looked at: the others stay in quarantine if they are there; ``None``:
         all were.
+    :ivar target_rows: rows that the target table holds at least, where they need not be counted.
     """
 
     rows: int
@@ -38,6 +39,12 @@ class Result:
     merged: Merged
     started: float
     touched: Sequence[int] | None = None
+    target_rows: int | None = None
+
+
+def is_fresh(context: Context, plan: TablePlan) -> bool:
+    """Return whether the ledger holds nothing of a table."""
+    return plan.identity not in context.known.loads and plan.identity not in context.waiting
 
 
 def count_again(snapshot: Path, plan: TablePlan, rows: int) -> None:
@@ -64,9 +71,13 @@ def record(
     :raises QuarantinedRows: over the budget.
     """
     known = context.known.loads.get(plan.identity)
-    before = ledger.quarantined(connection, context.application, *plan.identity)
-    _quarantine(connection, plan, result, context)
-    after = ledger.quarantined(connection, context.application, *plan.identity)
+    fresh = is_fresh(context, plan)
+    before = {} if fresh else ledger.quarantined(connection, context.application, *plan.identity)
+    if not fresh:
+        ledger.clear_quarantine(connection, context.application, *plan.identity, result.touched)
+    _quarantine(connection, plan, result.rejects, context)
+    nothing = fresh and not result.rejects
+    after = {} if nothing else ledger.quarantined(connection, context.application, *plan.identity)
     if result.rows != result.loaded + len(after):
         raise VerificationFailed(
             f"{plan.table.name} of {plan.source}: {result.rows} rows were read, {result.loaded} loaded and"
@@ -75,7 +86,6 @@ def record(
         )
     context.budget.spend(len(after), plan.table.name)
     retained = chunks()
-    rows = execute(connection, f"SELECT count(*) FROM {qualified(plan.target.schema, plan.target.name)}").fetchone()
     entry = Load(
         target_schema=plan.target.schema,
         target_table=plan.target.name,
@@ -86,7 +96,7 @@ def record(
         source_rows=result.rows,
         loaded_rows=result.loaded,
         quarantined_rows=len(after),
-        target_rows=rows[0] if rows else 0,
+        target_rows=_counted(connection, plan) if result.target_rows is None else result.target_rows,
         mapped=result.mapped,
         settled=retained == 0,
         key_columns=ownership.key_columns(plan),
@@ -111,11 +121,15 @@ def record(
     )
 
 
-def _quarantine(connection: Connection, plan: TablePlan, result: Result, context: Context) -> None:
-    ledger.clear_quarantine(connection, context.application, *plan.identity, result.touched)
-    if not result.rejects:
+def _counted(connection: Connection, plan: TablePlan) -> int:
+    rows = execute(connection, f"SELECT count(*) FROM {qualified(plan.target.schema, plan.target.name)}").fetchone()
+    return int(rows[0]) if rows else 0
+
+
+def _quarantine(connection: Connection, plan: TablePlan, rejects: Sequence[Reject], context: Context) -> None:
+    if not rejects:
         return
-    reasons = {reject.locator: reject for reject in result.rejects}
+    reasons = {reject.locator: reject for reject in rejects}
     path, _ = context.snapshots[plan.source]
     with open_snapshot(path) as snapshot:
         ledger.add_quarantine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 from howdah import ledger, pg
@@ -21,13 +22,14 @@ def load_all(
     """Load what is due, parents before children; then delete what had to wait, children before parents."""
     loaded: dict[tuple[str, str], Loaded] = {}
     unsettled: dict[str, TablePlan] = {}
-    for level in _levels(made.groups):
-        batch = [group for group in level if _is_due(group, due, unsettled)]
-        for items in _in_parallel(session, batch, context, tuple(unsettled.values())):
-            for item in items:
-                loaded[item.plan.identity] = item
-                if item.retained:
-                    unsettled[item.plan.target.name] = item.plan
+    with _Workers(session, context) as workers:
+        for level in _levels(made.groups):
+            batch = [group for group in level if _is_due(group, due, unsettled)]
+            for items in workers.load(batch, tuple(unsettled.values())):
+                for item in items:
+                    loaded[item.plan.identity] = item
+                    if item.retained:
+                        unsettled[item.plan.target.name] = item.plan
     notes = _settle(session, made, loaded, context)
     _load_freed(session, made, loaded, context)
     return loaded, notes
@@ -107,19 +109,47 @@ def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TableP
     return levels
 
 
-def _in_parallel(
-    session: Session, batch: list[tuple[TablePlan, ...]], context: Context, unsettled: tuple[TablePlan, ...]
-) -> Iterator[tuple[Loaded, ...]]:
-    from howdah.load import load_group
+class _Workers:
+    """Load groups side by side; each worker keeps its connection for the whole run."""
 
-    if session.request.jobs == 1 or len(batch) == 1:
-        for group in batch:
-            yield load_group(session.connection, group, context, unsettled)
-        return
+    def __init__(self, session: Session, context: Context) -> None:
+        self._session = session
+        self._context = context
+        self._idle: list[pg.Connection] = []
+        self._open = ExitStack()
 
-    def work(group: tuple[TablePlan, ...]) -> tuple[Loaded, ...]:
-        with pg.connect(session.request.dsn) as connection:
-            return load_group(connection, group, context, unsettled)
+    def __enter__(self) -> _Workers:
+        """Start nothing yet: threads and connections come with the first work for them."""
+        self._pool = self._open.enter_context(ThreadPoolExecutor(self._session.request.jobs))
+        return self
 
-    with ThreadPoolExecutor(session.request.jobs) as pool:
-        yield from pool.map(work, batch)
+    def __exit__(self, *_: object) -> None:
+        """End all of them."""
+        self._open.close()
+
+    def load(
+        self, batch: list[tuple[TablePlan, ...]], unsettled: tuple[TablePlan, ...]
+    ) -> Iterator[tuple[Loaded, ...]]:
+        """Yield what loading each group did, in their order."""
+        from howdah.load import load_group
+
+        if self._session.request.jobs == 1 or len(batch) == 1:
+            for group in batch:
+                yield load_group(self._session.connection, group, self._context, unsettled)
+            return
+
+        def work(group: tuple[TablePlan, ...]) -> tuple[Loaded, ...]:
+            with self._connection() as connection:
+                return load_group(connection, group, self._context, unsettled)
+
+        yield from self._pool.map(work, batch)
+
+    @contextmanager
+    def _connection(self) -> Iterator[pg.Connection]:
+        # Appending, popping and entering are atomic; there are never more connections than threads.
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._open.enter_context(pg.connect(self._session.request.dsn))
+        yield connection
+        self._idle.append(connection)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -47,12 +50,55 @@ def files(tmp_path, database):
     return Request((tmp_path,), database.dsn, application=APPLICATION)
 
 
+def of(sent, words):
+    """Return how many statements were sent that hold these words."""
+    return sum(count for query, count in sent.items() if words in query)
+
+
 def test_a_table_that_many_sources_fill_is_read_back_once(files, sent):
     assert migrate(files).verdict == "verified"
-    assert sum(count for query, count in sent.items() if "TO STDOUT" in query and "metric_id" in query) <= FILES
+    assert of(sent, "TO STDOUT") == 3
     sent.clear()
     assert verify(files).verdict == "verified"
-    assert sum(count for query, count in sent.items() if "TO STDOUT" in query) == 3
+    assert of(sent, "TO STDOUT") == 3
+
+
+def test_a_small_source_takes_few_statements(files, sent):
+    migrate(replace(files, sources=(files.sources[0] / "000.db",)))
+    once = sent.total()
+    sent.clear()
+    assert migrate(files).verdict == "verified"
+    # Three tables for each source: lock, look, copy, two of the ledger; and two for the source itself.
+    assert sent.total() - once <= (FILES - 1) * 18
+    assert of(sent, "TEMP TABLE") == 0
+
+
+def test_sources_that_hold_the_same_key_are_still_told_apart(database, files):
+    first, second = (files.sources[0] / name for name in ("000.db", "001.db"))
+    with closing(sqlite3.connect(second)) as connection:
+        connection.execute("UPDATE metrics SET id = 1, note = 'mine' WHERE id = (SELECT min(id) FROM metrics)")
+        connection.commit()
+    report = migrate(replace(files, sources=(first, second)))
+    assert (report.verdict, report.quarantined_rows) == ("quarantined", 1)
+    assert database.value("SELECT source FROM howdah.quarantine") == "001.db"
+    assert database.value("SELECT count(*) FROM metrics") == 19
+
+
+def test_a_row_that_is_gone_is_noticed_whichever_source_it_came_from(database, files):
+    migrate(files)
+    database.query("DELETE FROM metrics WHERE id = (SELECT min(id) FROM metrics)")
+    report = migrate(files)
+    assert (report.verdict, report.changed) == ("verified", True)
+    assert database.value("SELECT count(*) FROM metrics") == FILES * 10
+    assert not migrate(files).changed
+
+
+def test_a_worker_keeps_its_connection(make_source, database, sent):
+    tables = "".join(
+        f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, v); INSERT INTO t{n} VALUES (1, 2);" for n in range(30)
+    )
+    assert migrate(Request((make_source(tables),), database.dsn, jobs=2)).verdict == "verified"
+    assert sent["connect"] <= 3
 
 
 @pytest.mark.parametrize(

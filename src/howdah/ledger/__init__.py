@@ -17,6 +17,7 @@ from howdah.ledger.recording import (
     record_object,
     record_refusals,
     record_source,
+    recount,
     start_run,
 )
 from howdah.ledger.schema import check_version, create
@@ -43,6 +44,7 @@ __all__ = [
     "record_object",
     "record_refusals",
     "record_source",
+    "recount",
     "start_run",
     "waiting",
     "waiting_reasons",

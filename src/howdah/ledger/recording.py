@@ -10,7 +10,7 @@ from uuid import UUID
 
 from howdah import __version__
 from howdah.ledger.model import CHOICE, REFUSED, Ledger, Load
-from howdah.pg import Connection, as_json, execute
+from howdah.pg import Connection, as_json, execute, qualified
 
 
 def start_run(connection: Connection, application: str, run_id: UUID) -> None:
@@ -101,6 +101,16 @@ def mark_verified(connection: Connection, application: str, tables: Collection[t
            FROM unnest(%s::text[], %s::text[]) AS found (source, table_name)
            WHERE application = %s AND load.source = found.source AND load.table_name = found.table_name""",
         [[source for source, _ in tables], [table for _, table in tables], application],
+    )
+
+
+def recount(connection: Connection, application: str, schema: str, table: str) -> None:
+    """Record how many rows a target table holds by now that several sources have filled."""
+    execute(
+        connection,
+        f"""UPDATE howdah.load SET target_rows = (SELECT count(*) FROM {qualified(schema, table)})
+            WHERE application = %s AND target_schema = %s AND target_table = %s""",
+        [application, schema, table],
     )
 
 

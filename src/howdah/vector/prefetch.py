@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Generic, TypeVar
@@ -11,6 +11,8 @@ from typing import Generic, TypeVar
 # Items that wait between two threads.
 _DEPTH = 2
 _PATIENCE = 0.1
+# Up to so many rows, starting a thread takes longer than what it could do meanwhile.
+_FEW = 2_000
 
 T = TypeVar("T")
 
@@ -22,6 +24,14 @@ class _Failed:
 
 class _Ended:
     """Nothing more comes."""
+
+
+def ahead(items: Generator[T], rows: int) -> prefetched[T] | Generator[T]:
+    """Return an iterator that makes its items ahead, if that is worth a thread.
+
+    :param rows: that the items hold, as far as is known.
+    """
+    return prefetched(items) if rows > _FEW else items
 
 
 class prefetched(Generic[T]):  # noqa: N801 - used like a function

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +106,7 @@ def units(
     kinds: Sequence[str],
     pure: Collection[str] = (),
     only: NDArray[np.int64] | None = None,
-) -> Iterator[Unit]:
+) -> Generator[Unit]:
     """Yield the rows of a table in reading order (the order of :func:`howdah.reading.rows`).
 
     :param columns: names of the columns to read.

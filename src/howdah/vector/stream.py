@@ -19,7 +19,7 @@ from howdah.reading import Row, rows, some
 from howdah.rowcast import RowError
 from howdah.vector.digests import Content, Digests, of_chunk, of_row, of_rows
 from howdah.vector.encode import Encoder, Reject, lanes, pure, sources
-from howdah.vector.prefetch import prefetched
+from howdah.vector.prefetch import ahead, prefetched
 from howdah.vector.reading import UNIT_BYTES, Unit, units
 
 
@@ -80,8 +80,8 @@ def pieces(
     :param only: rowids to read, in their order; ``None``: all.
     :raises SourceError: the snapshot cannot be read.
     """
-    read = prefetched(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure, only))
-    with closing(prefetched(_encoded(read, path, plan.table, encoder, known))) as found:
+    read = ahead(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure, only), plan.rows)
+    with closing(ahead(_encoded(read, path, plan.table, encoder, known), plan.rows)) as found:
         yield from found
 
 
@@ -101,7 +101,7 @@ def digested(path: Path, plan: TablePlan, kinds: tuple[str, ...]) -> Generator[t
     :raises SourceError: the snapshot cannot be read.
     """
     found = units(path, plan.table, sources(plan), kinds, pure(plan, kinds))
-    with open_snapshot(path) as connection, closing(prefetched(found)) as read:
+    with open_snapshot(path) as connection, closing(ahead(found, plan.rows)) as read:
         walker = Walker(connection, plan.table)
         for unit in read:
             yield unit.locators, _all_digests(unit, walker)
@@ -133,8 +133,8 @@ class Walker:
 
 
 def _encoded(
-    read: prefetched[Unit], path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes]
-) -> Iterator[Part | Read]:
+    read: prefetched[Unit] | Generator[Unit], path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes]
+) -> Generator[Part | Read]:
     with open_snapshot(path) as connection, closing(read):
         # A walk goes forward only: the chunk that is the first to differ is walked through twice.
         walker, ahead = Walker(connection, table), Walker(connection, table)
