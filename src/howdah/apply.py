@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from howdah import create, definition, finish, ledger, pg, profile, stages, trust
+from howdah import create, definition, finish, ledger, pg, profile, sequences, stages, trust
 from howdah.context import Budget, Context
 from howdah.ddl import Derived
 from howdah.due import Due, is_verified
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import errors
+from howdah.order import batched
 from howdah.plan import Inspected, Plan
 from howdah.progress import Event
 from howdah.proof import check_conservation, compare, note_differences
@@ -20,6 +21,9 @@ from howdah.report import Report
 from howdah.reporting import last_run, make_report
 from howdah.schedule import load_all
 from howdah.session import Session, chosen, make_plan
+
+# Statements of one transaction: it locks all that it makes, and the server's table of locks has its bounds.
+_OBJECTS = 100
 
 # Alembic loads only where a schema needs it: see the function that imports howdah.revisions.
 
@@ -113,7 +117,7 @@ def apply(
             more, remarks = finish.complete(connection, derived, name, run_id, validate=not kept)
             created += tuple(item for item in more if item.removeprefix("constraint ") not in released)
             notes += remarks
-        created += tuple(f"sequence of {moved}" for moved in finish.advance_sequences(connection, stale))
+        created += tuple(f"sequence of {moved}" for moved in sequences.advance(connection, stale))
         finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
     filled = Counter((plan.target.schema, plan.target.name) for plan in made.tables)
     for schema, table in sorted({(plan.target.schema, plan.target.name) for plan in stale}):
@@ -162,10 +166,11 @@ def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID)
         # IF NOT EXISTS would ask for the right to create schemas even where there is nothing to create.
         if not connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [target.schema]).fetchone():
             pg.execute(connection, f"CREATE SCHEMA {pg.quoted(target.schema)}")
-        create.run(connection, wanted)
-        for item in wanted:
-            ledger.record_object(
-                connection, target.name, run_id, target.schema, item.kind, item.name, item.table, item.sql
+    for some in batched(wanted, _OBJECTS):
+        with connection.transaction():
+            create.run(connection, some)
+            ledger.record_objects(
+                connection, target.name, run_id, target.schema, [(i.kind, i.name, i.table, i.sql) for i in some]
             )
     return tuple(f"{item.kind} {item.name}" for item in wanted)
 

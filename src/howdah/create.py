@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from howdah import pg
 from howdah.catalog.model import TargetCatalog
 from howdah.ddl import Derived, Statement
 from howdah.errors import TargetRefused
 
 
-def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
+def run(connection: pg.Connection, statements: Sequence[Statement]) -> None:
     """Run DDL statements in the caller's transaction.
 
     :raises TargetRefused: with PostgreSQL's words.
@@ -19,7 +21,7 @@ def run(connection: pg.Connection, statements: tuple[Statement, ...]) -> None:
         except pg.TAKEN as error:
             raise TargetRefused(
                 f"An object named {statement.name} that is not ours is in the way.",
-                "Rename it, or choose another --schema; nothing was changed.",
+                "Rename it, or choose another --schema; no row was moved.",
             ) from error
 
 

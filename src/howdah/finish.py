@@ -1,4 +1,4 @@
-"""What follows the rows: indexes and foreign keys of a derived schema, sequences, statistics."""
+"""What follows the rows: indexes and foreign keys of a derived schema, statistics."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from howdah import ledger
 from howdah.ddl import Derived, Statement
 from howdah.ddl.foreign_keys import not_valid
 from howdah.findings import Finding
+from howdah.order import batched
 from howdah.pg import BUILD_FAULTS, Connection, execute, message, qualified, quoted
 from howdah.plan import TablePlan
+
+# Tables that one statement is about.
+_TABLES = 200
 
 
 def complete(
@@ -86,49 +90,8 @@ def _make(connection: Connection, statement: Statement, sql: str, application: s
     return ""
 
 
-def advance_sequences(connection: Connection, plans: Iterable[TablePlan]) -> tuple[str, ...]:
-    """Put sequences past the largest value, and past SQLite's high-water mark even where the table is empty.
-
-    A sequence that is already there or further is left alone.
-    """
-    moved: list[str] = []
-    for plan in plans:
-        targets = {column.source: column.target for column in plan.columns}
-        mark_column = targets.get(plan.table.rowid_alias, "")
-        for column in plan.target.columns:
-            if not column.identity and "nextval(" not in column.default:
-                continue
-            mark = plan.table.sequence if column.name == mark_column else None
-            if _advance(connection, plan, column.name, mark):
-                moved.append(f"{plan.target.name}.{column.name}")
-    return tuple(moved)
-
-
-def _advance(connection: Connection, plan: TablePlan, column: str, mark: int | None) -> bool:
-    table = qualified(plan.target.schema, plan.target.name)
-    row = connection.execute("SELECT pg_get_serial_sequence(%s, %s)", [table, column]).fetchone()
-    if not row or row[0] is None:
-        return False
-    sequence = row[0]
-    limits = connection.execute(
-        "SELECT seqincrement, seqmin, seqmax FROM pg_sequence WHERE seqrelid = %s::regclass", [sequence]
-    ).fetchone()
-    state = execute(connection, f"SELECT last_value, is_called FROM {sequence}").fetchone()
-    largest = execute(connection, f"SELECT max({quoted(column)}) FROM {table}").fetchone()
-    if not limits or not state or not largest:
-        return False
-    increment, least, most = limits
-    reached = max((value for value in (largest[0], mark) if value is not None), default=None)
-    if reached is None or increment < 0 or reached < least:
-        return False
-    last, called = state
-    if reached < last or (reached == last and called):
-        return False
-    connection.execute("SELECT setval(%s::regclass, %s, true)", [sequence, min(reached, most)])
-    return True
-
-
 def analyze(connection: Connection, plans: Iterable[TablePlan]) -> None:
     """Give the planner statistics of tables that changed."""
-    for table in sorted({qualified(plan.target.schema, plan.target.name) for plan in plans}):
-        execute(connection, f"ANALYZE {table}")
+    tables = sorted({qualified(plan.target.schema, plan.target.name) for plan in plans})
+    for some in batched(tables, _TABLES):
+        execute(connection, f"ANALYZE {', '.join(some)}")

@@ -205,23 +205,23 @@ def grouped(plans: list[TablePlan]) -> tuple[tuple[TablePlan, ...], ...]:
 
     :raises ConfigurationError: two sources fill tables that refer to each other in a circle.
     """
-    by_name = {"\x00".join((plan.target.name, *plan.identity)): plan for plan in plans}
+    by_target: dict[str, list[TablePlan]] = {}
+    for plan in sorted(plans, key=lambda plan: plan.identity):
+        by_target.setdefault(plan.target.name, []).append(plan)
     parents = {
-        name: frozenset(
-            other
-            for other, candidate in by_name.items()
-            if candidate.target.name != plan.target.name
-            and any(key.parent == candidate.target.name for key in plan.target.foreign_keys)
-        )
-        for name, plan in by_name.items()
+        name: frozenset(key.parent for plan in filling for key in plan.target.foreign_keys) - {name}
+        for name, filling in by_target.items()
     }
-    result = tuple(tuple(by_name[name] for name in group) for group in order.groups(parents))
-    for group in result:
-        names = [plan.target.name for plan in group]
-        if len(set(names)) < len(names):
+    result: list[tuple[TablePlan, ...]] = []
+    for names in order.groups(parents):
+        filling = [plan for name in names for plan in by_target[name]]
+        if len(names) == 1:
+            result += [(plan,) for plan in filling]
+            continue
+        if len(filling) > len(names):
             raise ConfigurationError(
-                f"Several sources fill the tables {', '.join(sorted(set(names)))}, which refer to each other"
-                " in a circle.",
+                f"Several sources fill the tables {', '.join(names)}, which refer to each other in a circle.",
                 "Migrate these sources one by one.",
             )
-    return result
+        result.append(tuple(filling))
+    return tuple(result)

@@ -1,8 +1,11 @@
-"""The order in which tables are loaded: parents before children; those in a cycle together."""
+"""The order in which tables are worked on: parents before children, those in a cycle together; many in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def groups(parents: Mapping[str, frozenset[str]]) -> tuple[tuple[str, ...], ...]:
@@ -54,3 +57,13 @@ def groups(parents: Mapping[str, frozenset[str]]) -> tuple[tuple[str, ...], ...]
                 on_stack.difference_update(stack[cut:])
                 del stack[cut:]
     return tuple(result)
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield parts of a sequence, in its order.
+
+    >>> list(batched("abcde", 2))
+    ['ab', 'cd', 'e']
+    """
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

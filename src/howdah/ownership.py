@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from howdah.errors import TargetRefused
 from howdah.images import Images, Keys
+from howdah.order import batched
 from howdah.pg import Connection, copy_binary, copy_out_rows, copy_typed, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.vector.digests import of_chunk
@@ -58,7 +59,7 @@ def recall(connection: Connection, application: str, plan: TablePlan, table: str
            AND ordinal = coalesce(%s::int, ordinal) ORDER BY ordinal""",
         [*known, ordinal],
     ).fetchall()
-    for batch in _batches([row[0] for row in ordinals], _CHUNKS):
+    for batch in batched([row[0] for row in ordinals], _CHUNKS):
         rows = connection.execute(
             """SELECT keys FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s
                AND ordinal = ANY (%s)""",
@@ -245,11 +246,6 @@ def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> di
         if keys:
             found[len(found)] = keys
     return found
-
-
-def _batches(values: list[int], size: int) -> Iterable[list[int]]:
-    for at in range(0, len(values), size):
-        yield values[at : at + size]
 
 
 def _write(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:

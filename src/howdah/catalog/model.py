@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -297,4 +298,8 @@ class TargetCatalog:
 
     def find(self, name: str) -> TargetTable | None:
         """Return the table of exactly that name, or ``None``."""
-        return next((table for table in self.tables if table.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, TargetTable]:
+        return {table.name: table for table in self.tables}

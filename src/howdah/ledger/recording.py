@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -125,12 +125,22 @@ def record_object(
     sql: str,
 ) -> None:
     """Record that howdah created something, in the transaction that creates it."""
+    record_objects(connection, application, run_id, schema, [(kind, name, table, sql)])
+
+
+def record_objects(
+    connection: Connection, application: str, run_id: UUID, schema: str, objects: Sequence[tuple[str, str, str, str]]
+) -> None:
+    """Record that howdah created something, in the transaction that creates it.
+
+    :param objects: kind, name, table and SQL of each.
+    """
     connection.execute(
-        """INSERT INTO howdah.object (application, schema_name, kind, name, table_name, run_id, definition)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)
+        """INSERT INTO howdah.object (application, schema_name, run_id, kind, name, table_name, definition)
+           SELECT %s, %s, %s, made.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS made
            ON CONFLICT (application, schema_name, kind, table_name, name)
            DO UPDATE SET run_id = excluded.run_id, definition = excluded.definition""",
-        [application, schema, kind, name, table, run_id, sql],
+        [application, schema, run_id, *(list(values) for values in zip(*objects, strict=True))],
     )
 
 
