@@ -122,7 +122,7 @@ def verify_table(
     finally:
         sides.expected.close()
         sides.held.close()
-    over = left_over(connection, plan, application, found.extra)
+    over = _left_over(connection, plan, application, found.extra)
     foreign = counts.held - counts.expected + len(found.missing) - len(found.doubled) - len(over)
     count = len(found.missing) + len(found.different) + len(found.doubled) + len(over)
     return Outcome(
@@ -213,7 +213,7 @@ def match(
         found.missing += [locator for _, locator in candidates[met[key] :]]
 
 
-def left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
+def _left_over(connection: Connection, plan: TablePlan, application: str, extra: set[bytes]) -> list[list[bytes]]:
     """Return keys of rows that the ledger calls ours and the snapshot does not have.
 
     Rows that wait until others let go of them are not among them: the run that left them there said so.

@@ -42,6 +42,14 @@ def keys(connection: Connection, plan: TablePlan, owned: str) -> Iterator[list[b
     yield from decode(blocks, [decoder(types[name]) for name in plan.key])
 
 
+def kept_keys(plan: TablePlan, keys: bytes) -> Iterator[list[bytes]]:
+    """Yield the canonical form of keys of a table, given as the ledger keeps them."""
+    types = {column.target: column.type for column in plan.columns}
+    yield from decode(
+        [_SIGNATURE + bytes(8) + keys + _END.to_bytes(2, "big")], [decoder(types[name]) for name in plan.key]
+    )
+
+
 def _same(plan: TablePlan) -> str:
     return " AND ".join(f"t.{quoted(name)} = o.{quoted(name)}" for name in plan.key)
 
