@@ -43,23 +43,33 @@ def record_source(
     catalog: str,
 ) -> None:
     """Record what a source was when all its tables were loaded from it, or found as they had been loaded."""
-    with connection.transaction():
-        connection.execute(
-            """INSERT INTO howdah.source
-                 (application, source, path, size, sha256, profile, run_id, definition, stamp, catalog)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-               ON CONFLICT (application, source) DO UPDATE
-               SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
-                   profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition,
-                   stamp = excluded.stamp, catalog = excluded.catalog""",
-            [application, name, _storable(path), size, digest, json.dumps(profile), run_id, definition, stamp, catalog],
-        )
-        # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
-        connection.execute(
-            """UPDATE howdah.load SET snapshot_sha256 = %s
-               WHERE application = %s AND source = %s AND snapshot_sha256 <> %s""",
-            [digest, application, name, digest],
-        )
+    # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
+    connection.execute(
+        """WITH loads AS (
+             UPDATE howdah.load SET snapshot_sha256 = %(sha256)s
+             WHERE application = %(application)s AND source = %(source)s AND snapshot_sha256 <> %(sha256)s
+           )
+           INSERT INTO howdah.source
+             (application, source, path, size, sha256, profile, run_id, definition, stamp, catalog)
+           VALUES (%(application)s, %(source)s, %(path)s, %(size)s, %(sha256)s, %(profile)s, %(run)s, %(definition)s,
+                   %(stamp)s, %(catalog)s)
+           ON CONFLICT (application, source) DO UPDATE
+           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
+               profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition,
+               stamp = excluded.stamp, catalog = excluded.catalog""",
+        {
+            "application": application,
+            "source": name,
+            "path": _storable(path),
+            "size": size,
+            "sha256": digest,
+            "profile": json.dumps(profile),
+            "run": run_id,
+            "definition": definition,
+            "stamp": stamp,
+            "catalog": catalog,
+        },
+    )
 
 
 def _storable(text: str) -> str:
