@@ -120,12 +120,13 @@ class _Workers:
 
     def __enter__(self) -> _Workers:
         """Start nothing yet: threads and connections come with the first work for them."""
-        self._pool = self._open.enter_context(ThreadPoolExecutor(self._session.request.jobs))
+        self._pool = ThreadPoolExecutor(self._session.request.jobs)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End all of them."""
-        self._open.close()
+        """Wait for the work that was begun, then close the connections."""
+        with self._open:
+            self._pool.shutdown(cancel_futures=True)
 
     def load(
         self, batch: list[tuple[TablePlan, ...]], unsettled: tuple[TablePlan, ...]

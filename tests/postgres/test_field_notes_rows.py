@@ -13,7 +13,7 @@ import pytest
 from howdah.errors import HowdahError
 from howdah.pipeline import Request, migrate, plan, verify
 from howdah.progress import Event
-from howdah.vector import columns, encode
+from howdah.vector import columns, pieces
 
 
 def waiting(database):
@@ -194,9 +194,9 @@ def test_note_29_the_verifier_does_not_share_the_loaders_bug(database, make_sour
 def test_note_29_one_row_twice_and_another_not_at_all_add_up_and_are_found(database, make_source, monkeypatch):
     source = make_source("CREATE TABLE log (v TEXT)", log=[("a",), ("b",), ("c",)])
     request = Request((source,), database.dsn)
-    real = encode._Pieces.joined
+    real = pieces.Pieces.joined
     with monkeypatch.context() as patched:
-        patched.setattr(encode._Pieces, "joined", lambda pieces, kept: real(pieces, kept).take(pa.array([0, 0, 1])))
+        patched.setattr(pieces.Pieces, "joined", lambda self, kept: real(self, kept).take(pa.array([0, 0, 1])))
         report = migrate(request)
     assert (report.verdict, report.tables[0].loaded_rows) == ("different", 3)
     assert sorted(difference.kind for difference in report.differences) == ["doubled", "missing"]

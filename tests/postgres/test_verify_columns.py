@@ -61,9 +61,9 @@ def request_(database, make_source, monkeypatch):
 def one_by_one(monkeypatch):
     """Return the locators of rows that were compared one by one."""
     seen = []
-    taken = compare._Sides.expect
+    taken = compare.Sides.expect
     monkeypatch.setattr(
-        compare._Sides, "expect", lambda self, locator, row: (seen.append(locator), taken(self, locator, row))
+        compare.Sides, "expect", lambda self, locator, row: (seen.append(locator), taken(self, locator, row))
     )
     return seen
 
