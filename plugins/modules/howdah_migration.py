@@ -49,8 +49,12 @@ options:
   max_quarantined:
     description: Stop before more rows than this go to quarantine.
     type: int
+  salvage:
+    description: Move what can still be read of a damaged source, instead of refusing it; the lost rows are reported.
+    type: bool
+    default: false
   allow_quarantine:
-    description: Whether a run that ends with rows in quarantine is a success.
+    description: Whether a run that ends with rows in quarantine, or lost in a damaged source, is a success.
     type: bool
     default: true
   report:
@@ -137,6 +141,7 @@ def request(wanted: dict[str, Any]) -> Any:
         max_quarantined=wanted["max_quarantined"],
         identifiers=wanted["identifiers"],
         orphans=wanted["orphans"],
+        salvage=wanted["salvage"],
     )
 
 
@@ -183,6 +188,7 @@ def main() -> None:
             "max_quarantined": {"type": "int"},
             "identifiers": {"type": "str", "choices": ["lower", "keep", "snake"]},
             "orphans": {"type": "str", "choices": ["quarantine", "keep"]},
+            "salvage": {"type": "bool", "default": False},
             "allow_quarantine": {"type": "bool", "default": True},
             "report": {"type": "path"},
             "html": {"type": "path"},

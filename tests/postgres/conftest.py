@@ -1,14 +1,17 @@
-"""The command line, as tests against a real PostgreSQL type it."""
+"""What several tests against a real PostgreSQL need: the command line as one types it, a source with a bad page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from howdah.cli import main
 from tests.conftest import Database
+
+PAGE = 4096
 
 
 @pytest.fixture
@@ -18,3 +21,18 @@ def howdah(database: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOWDAH_DSN", database.dsn)
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def damaged(make_source: Callable[..., Path]) -> Path:
+    """Return a file with one page that is no page of a database."""
+    path = make_source(
+        "CREATE TABLE notes (id INTEGER PRIMARY KEY, code TEXT UNIQUE, body TEXT); CREATE TABLE fine (id INTEGER)",
+        notes=[(n, f"code-{n:05}", f"note-{n:05}-" + "x" * 200) for n in range(1, 1001)],
+        fine=[(n,) for n in range(100)],
+    )
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"note-00500-") // PAGE * PAGE
+    raw[at : at + PAGE] = b"\xa5" * PAGE
+    path.write_bytes(raw)
+    return path

@@ -148,3 +148,13 @@ def test_a_play_that_is_ended_leaves_nothing_behind_and_can_run_again(play, sour
     assert play.left_behind() == []
     assert migrate(Request((source,), database.dsn)).verdict == "verified"
     assert database.value("SELECT sum(n) FROM t") == sum(range(12_000)) + 12_000
+
+
+def test_a_damaged_source_is_refused_unless_it_is_to_be_salvaged(play, damaged, database):
+    refused = play.run(damaged)
+    assert (refused.returncode, recap(refused.stdout)) == (2, {"changed": 0, "failed": 1})
+    done = play.run(damaged, salvage=True)
+    assert (done.returncode, recap(done.stdout)) == (0, {"changed": 1, "failed": 0}), done.stdout
+    assert 900 < database.value("SELECT count(*) FROM notes") < 1000
+    strict = play.run(damaged, salvage=True, allow_quarantine=False)
+    assert recap(strict.stdout)["failed"] == 1

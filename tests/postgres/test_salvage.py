@@ -11,22 +11,6 @@ from howdah.cli import main
 from howdah.errors import SourceError
 from howdah.pipeline import Request, migrate, plan, verify
 
-PAGE = 4096
-
-
-@pytest.fixture
-def damaged(make_source):
-    path = make_source(
-        "CREATE TABLE notes (id INTEGER PRIMARY KEY, code TEXT UNIQUE, body TEXT); CREATE TABLE fine (id INTEGER)",
-        notes=[(n, f"code-{n:05}", f"note-{n:05}-" + "x" * 200) for n in range(1, 1001)],
-        fine=[(n,) for n in range(100)],
-    )
-    raw = bytearray(path.read_bytes())
-    at = raw.index(b"note-00500-") // PAGE * PAGE
-    raw[at : at + PAGE] = b"\xa5" * PAGE
-    path.write_bytes(raw)
-    return path
-
 
 def test_without_salvage_a_damaged_source_is_refused_and_nothing_changes(database, damaged):
     with pytest.raises(SourceError, match="--salvage") as caught:

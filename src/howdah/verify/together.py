@@ -18,7 +18,7 @@ from howdah.reading import row_digest, rows
 from howdah.verify import readback
 from howdah.verify.compare import Buckets, Found, Outcome, Sides, match
 
-# Microseconds, measured: what comparing one row by itself takes, and one row of a column; what setting that up takes.
+# Microseconds, roughly: what comparing one row by itself takes, and one row of a column; what setting that up takes.
 _BY_ITSELF = 60
 _IN_COLUMN = 2
 _SET_UP = 30_000
