@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from howdah import ledger, quarantine
@@ -124,15 +125,32 @@ def _run_findings(
                     rows=item.shared,
                 )
             )
-    for outcome in outcomes:
-        if outcome.foreign:
-            found.append(
-                Finding(
-                    "info",
-                    "foreign_rows",
-                    f"{outcome.foreign:,} rows of {outcome.plan.target.name} are not howdah's; they were left alone.",
-                    *outcome.plan.identity,
-                    rows=outcome.foreign,
-                )
+    ours = Counter[tuple[str, str]]()
+    for load in known.loads.values():
+        ours[load.target_schema, load.target_table] += load.loaded_rows
+    for plan, foreign in _foreign(outcomes, ours):
+        found.append(
+            Finding(
+                "info",
+                "foreign_rows",
+                f"{foreign:,} rows of {plan.target.name} are not howdah's; they were left alone.",
+                *plan.identity,
+                rows=foreign,
             )
+        )
     return tuple(found)
+
+
+def _foreign(outcomes: tuple[Outcome, ...], ours: Counter[tuple[str, str]]) -> list[tuple[TablePlan, int]]:
+    """Return one of the tables that fill a target table, and how many rows of that are nobody's, where there are any.
+
+    :param ours: (schema, table) of the target → rows that were loaded into it.
+    """
+    found: dict[tuple[str, str], tuple[TablePlan, int]] = {}
+    for outcome in outcomes:
+        place = (outcome.plan.target.schema, outcome.plan.target.name)
+        # To one source, the rows of the others are foreign, too.
+        foreign = outcome.foreign + outcome.expected - ours[place]
+        if foreign > 0:
+            found.setdefault(place, (outcome.plan, foreign))
+    return list(found.values())

@@ -17,13 +17,13 @@ from howdah.vector import reading
 ROWS = 5_000
 DDL = """
 CREATE TABLE p (id INTEGER PRIMARY KEY, name TEXT);
-CREATE TABLE t (k TEXT PRIMARY KEY, n INT, f REAL, at DATETIME, p INT REFERENCES p(id), u INT UNIQUE);
+CREATE TABLE t (k TEXT PRIMARY KEY, n INT, f REAL, at DATETIME, p INT REFERENCES p(id), u INT UNIQUE, note TEXT);
 INSERT INTO p VALUES (1, 'one'), (2, 'two'), (3, 'three');
 """
 
 
 def row(n):
-    return (f"key {n}", n, n / 8, f"2024-05-{n % 28 + 1:02}T10:00:00", n % 2 + 1, n)
+    return (f"key {n}", n, n / 8, f"2024-05-{n % 28 + 1:02}T10:00:00", n % 2 + 1, n, f"note {n}" if n % 3 else None)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_only_the_rows_that_changed_are_read_again_and_moved(database, source, s
         UPDATE t SET f = -1 WHERE n % 100 = 7;
         DELETE FROM t WHERE n % 500 = 3;
         UPDATE t SET k = 'new ' || n WHERE n % 1000 = 5;
-        INSERT INTO t SELECT 'more ' || n, n + 100000, 0, at, p, n + 100000 FROM t WHERE n < 40;
+        INSERT INTO t SELECT 'more ' || n, n + 100000, 0, at, p, n + 100000, NULL FROM t WHERE n < 40;
     """)  # fmt: skip
     report = migrate(Request((source,), database.dsn))
     (table,) = [item for item in report.tables if item.table == "t"]
@@ -263,6 +263,7 @@ def test_random_changes_end_as_if_all_had_moved(database, source, seed):
                 f"UPDATE OR IGNORE t SET at = '{chance.choice(['2020-02-02T00:00:00', 'x'])}' WHERE n = {n}",
                 f"UPDATE OR IGNORE t SET p = {chance.choice([1, 2, 3, 3, 7])} WHERE n = {n}",
                 f"UPDATE OR IGNORE t SET rowid = {chance.randrange(2 * ROWS)} WHERE n = {n}",
+                f"UPDATE OR IGNORE t SET note = {chance.choice(['NULL', chr(39) * 2, repr('é')])} WHERE n = {n}",
                 f"DELETE FROM t WHERE n = {n}",
                 f"INSERT OR IGNORE INTO t (k, n, u) VALUES ('key {n}', {n}, {n})",
             ]))  # fmt: skip

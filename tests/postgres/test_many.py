@@ -55,6 +55,24 @@ def of(sent, words):
     return sum(count for query, count in sent.items() if words in query)
 
 
+def test_only_rows_of_nobody_are_called_foreign(files, database):
+    assert [f for f in migrate(files).findings if f.code == "foreign_rows"] == []
+    database.query("INSERT INTO metrics (id, name, ts) VALUES (-1, 'of somebody else', 0)")
+    with closing(sqlite3.connect(files.sources[0] / "003.db")) as connection:
+        connection.execute("UPDATE metrics SET value = -1 WHERE rowid IN (SELECT min(rowid) FROM metrics)")
+        connection.commit()
+    for act in (migrate, verify):
+        report = act(files)
+        print(
+            act,
+            report.verdict,
+            report.changed,
+            [(f.code, f.rows) for f in report.findings],
+            [(t.source, t.table, t.updated) for t in report.tables if t.changed],
+        )
+        assert [f.rows for f in report.findings if f.code == "foreign_rows"] == [1]
+
+
 def test_a_table_that_many_sources_fill_is_read_back_once(files, sent):
     assert migrate(files).verdict == "verified"
     assert of(sent, "TO STDOUT") == 3

@@ -62,7 +62,8 @@ def of_rows(unit: Unit) -> Digests:
         if str(column.type) in ("int64", "double"):
             pieces.fixed(_plain(column), nulls(column))
         else:
-            pieces.varied(column.cast("binary"), nulls(column))
+            # What is NULL in one column would be NULL as a whole row.
+            pieces.varied(column.cast("binary").fill_null(b""), nulls(column))
     data, offsets = raw(pieces.joined(np.ones(len(unit), np.bool_)))
     whole, ends = data.data, offsets.tolist()
     digest = xxh3_64_intdigest
