@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -177,7 +178,8 @@ def _complaint(answer: Output) -> str:
     """Return pgBackRest's own sentence: what follows it is about its retries."""
     for line in answer.err.splitlines():
         if "ERROR: [" in line:
-            return line.partition("]: ")[2].rstrip(".:") or line
+            # Which of its processes met it says nothing to the reader.
+            return re.sub(r"^raised from .*? protocol: ", "", line.partition("]: ")[2]).rstrip(".:") or line
     return answer.last_line
 
 
