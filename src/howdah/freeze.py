@@ -30,7 +30,8 @@ def freeze(path: Path, target: Path, *, wal: bool) -> None:
     path = path.resolve()
     # Every connection to a WAL database has a -shm file beside it (or the file for itself). Without one we would
     # make it, and leave it there.
-    if not wal or beside(path, "-shm").exists():
+    in_use = beside(path, "-shm").exists()
+    if not wal or in_use:
         try:
             _copy_locked(path, target, wal)
         except sqlite3.OperationalError as error:
@@ -41,7 +42,11 @@ def freeze(path: Path, target: Path, *, wal: bool) -> None:
         else:
             _make_plain(target)
             return
-    _copy_still(path, target, "-wal" if wal else "-journal")
+    if not _copy_still(path, target, "-wal" if wal else "-journal", until_opened=wal and not in_use):
+        # Somebody has opened it since: now there is a lock that we can take.
+        remove(target)
+        freeze(path, target, wal=wal)
+        return
     _recover(target)
     _make_plain(target)
 
@@ -68,8 +73,11 @@ def _copy_locked(path: Path, target: Path, wal: bool) -> None:
         reader.execute("ROLLBACK")
 
 
-def _copy_still(path: Path, target: Path, companion: str) -> None:
-    """Copy a database that nobody has open, with its companion; what changes meanwhile is copied again."""
+def _copy_still(path: Path, target: Path, companion: str, *, until_opened: bool) -> bool:
+    """Copy a database that nobody has open, with its companion; what changes meanwhile is copied again.
+
+    :param until_opened: give up when somebody opens it; return whether that did not happen.
+    """
     deadline = time.monotonic() + PATIENCE
     while True:
         before = _moments(path)
@@ -81,7 +89,9 @@ def _copy_still(path: Path, target: Path, companion: str) -> None:
                 beside(target, suffix).unlink(missing_ok=True)
         young = any(0 <= time.time_ns() - moment < TICK for _, *moments in before for moment in moments)
         if not young and _moments(path) == before:
-            return
+            return True
+        if until_opened and beside(path, "-shm").exists():
+            return False
         if time.monotonic() > deadline:
             raise SourceError(
                 f"{shown(path)} kept changing for {PATIENCE:.0f} seconds while it was copied.",

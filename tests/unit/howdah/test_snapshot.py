@@ -290,6 +290,25 @@ def test_a_copy_beside_a_busy_writer_is_one_committed_state(make_source, tmp_pat
         writer.stdout.close()
 
 
+def test_a_writer_may_come_while_a_file_that_nobody_had_open_is_copied(make_source, tmp_path, monkeypatch):
+    path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v)")
+    assert not freeze.beside(path, "-shm").exists()
+    (tmp_path / "work").mkdir()
+    writer, moments = [], freeze._moments
+
+    def change(of):
+        if not writer:
+            writer.append(sqlite3.connect(path, isolation_level=None))
+        writer[0].execute("INSERT INTO t VALUES (1)")
+        return moments(of)
+
+    monkeypatch.setattr(freeze, "_moments", change)
+    monkeypatch.setattr(freeze, "PATIENCE", 1.0)
+    with open_snapshot(take(path, tmp_path / "work").path) as copy:
+        assert copy.execute("SELECT count(*) FROM t").fetchone()[0] > 0
+    writer[0].close()
+
+
 def later(path: Path, seconds: int) -> None:
     moment = time.time() - seconds
     os.utime(path, (moment, moment))
