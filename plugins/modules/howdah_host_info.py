@@ -94,6 +94,7 @@ containers:
   description:
     - Per name what stands there; absent ones are left out.
     - Its C(published) has, per port of the container such as C(5432/tcp), the addresses and ports of the host.
+    - Its C(mounts) has the paths in the container at which something of the host is.
   returned: always
   type: dict
 images:
@@ -229,6 +230,7 @@ def describe(facts: dict[str, Any]) -> dict[str, Any]:
             for inside, places in (facts["NetworkSettings"]["Ports"] or {}).items()
             if places
         },
+        "mounts": sorted(mount["Destination"] for mount in facts.get("Mounts") or ()),
     }
 
 

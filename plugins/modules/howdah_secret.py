@@ -27,6 +27,10 @@ options:
     description: Whether SCRAM verifiers are wanted.
     type: bool
     default: true
+  given_only:
+    description: Another party made these secrets, so none is generated, and they have the characters that they have.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -100,6 +104,7 @@ def main() -> None:
             "names": {"type": "list", "elements": "str", "required": True, "no_log": False},
             "values": {"type": "dict", "default": {}, "no_log": True},
             "verifiers": {"type": "bool", "default": True},
+            "given_only": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
@@ -110,10 +115,17 @@ def main() -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
     values = module.params["values"]
+    given_only = module.params["given_only"]
+    absent = [name for name in module.params["names"] if not values.get(name) and not (directory / name).exists()]
+    if given_only and absent:
+        module.fail_json(
+            msg=f"The secret {', '.join(absent)} was not given. Put it into the vault (howdah_passwords), or into"
+            f" a file of that name in {directory}, mode 0600."
+        )
     awkward = [
         name
         for name in module.params["names"]
-        if values.get(name) and not PLAIN.fullmatch(str(values[name]).rstrip("\n"))
+        if not given_only and values.get(name) and not PLAIN.fullmatch(str(values[name]).rstrip("\n"))
     ]
     if awkward:
         module.fail_json(

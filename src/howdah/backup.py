@@ -31,6 +31,7 @@ class Backup:
     :param size: bytes of the database it restores to.
     :param repository_size: bytes it added to the repository.
     :param error: pages failed their checksum while it was copied.
+    :param repository: number of the repository that holds it.
     """
 
     label: str
@@ -42,10 +43,11 @@ class Backup:
     error: bool
     wal_start: str
     wal_stop: str
+    repository: int = 1
 
 
 def read_info(text: str, stanza: str) -> list[Backup]:
-    """Return the backups that ``pgbackrest info --output=json`` lists, oldest first.
+    """Return the backups that ``pgbackrest info --output=json`` lists of one repository, oldest first.
 
     :raises BackupFailed: the repository knows no such stanza, or reports a status that is not good.
     """
@@ -75,32 +77,41 @@ def _backup(entry: dict[str, Any]) -> Backup:
         error=bool(entry.get("error")),
         wal_start=entry["archive"]["start"] or "",
         wal_stop=entry["archive"]["stop"] or "",
+        repository=entry["database"]["repo-key"],
     )
 
 
 def prepare(instance: Instance, *, dry_run: bool = False) -> bool:
-    """Create the stanza where the repository has none; return whether it was, or would be, created.
+    """Create the stanza where a repository has none; return whether it was, or would be, created.
 
-    :raises BackupFailed: the repository belongs to another cluster, or cannot be used.
+    :raises BackupFailed: a repository belongs to another cluster, or cannot be used.
     """
-    answer = run_in(instance.server.container, [*pgbackrest(instance), "info", "--output=json"])
-    if answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in json.loads(answer.out)):
+    if all(_has_stanza(instance, number) for number in instance.repository.numbers):
         return False
     if not dry_run:
         created = run_in(instance.server.container, [*pgbackrest(instance), "stanza-create"])
         if created.code != 0:
+            places = " or ".join(instance.repository.where(number) for number in instance.repository.numbers)
             raise BackupFailed(
-                f"The repository {instance.repository.path} cannot be used: {created.last_line}.",
+                f"The repository {places} cannot be used: {created.complaint}.",
                 "If it belongs to another cluster, give this one a folder of its own (howdah_repository_dir).",
             )
     return True
 
 
-def list_backups(instance: Instance) -> list[Backup]:
-    """Return the repository's backups, oldest first."""
-    answer = run_in(instance.server.container, [*pgbackrest(instance), "info", "--output=json"])
+def _has_stanza(instance: Instance, number: int) -> bool:
+    answer = run_in(instance.server.container, [*pgbackrest(instance, number), "info", "--output=json"])
+    return answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in json.loads(answer.out))
+
+
+def list_backups(instance: Instance, number: int = 1) -> list[Backup]:
+    """Return the backups of a repository, oldest first.
+
+    :param number: of the repository.
+    """
+    answer = run_in(instance.server.container, [*pgbackrest(instance, number), "info", "--output=json"])
     if answer.code != 0:
-        raise BackupFailed(f"pgbackrest info failed: {answer.last_line}.", "Is the repository's disk mounted?")
+        raise BackupFailed(f"pgbackrest info failed: {answer.complaint}.", "Is the repository's disk mounted?")
     return read_info(answer.out, instance.repository.stanza)
 
 
@@ -111,8 +122,11 @@ def check(instance: Instance) -> None:
     """
     answer = run_in(instance.server.container, [*pgbackrest(instance), "check"])
     if answer.code != 0:
+        silent = [number for number in instance.repository.numbers if not _has_stanza(instance, number)]
+        where = "".join(f" to repository {number} ({instance.repository.where(number)})" for number in silent)
         raise BackupFailed(
-            f"Archiving does not work: {answer.last_line}.", f"See docker logs {instance.server.container}."
+            f"Archiving{where if instance.repository.second else ''} does not work: {answer.complaint}.",
+            f"See docker logs {instance.server.container}.",
         )
 
 
@@ -123,41 +137,55 @@ def next_kind(listed: list[Backup]) -> str:
 
 
 def take(instance: Instance, kind: str = "auto") -> Backup:
-    """Take a backup and a manifest of what it can bring back, and return it as the repository lists it.
+    """Take a backup into each repository, and return that of the first one: see :func:`take_each`."""
+    return take_each(instance, kind)[0]
+
+
+def take_each(instance: Instance, kind: str = "auto") -> tuple[Backup, ...]:
+    """Take a backup into each repository and a manifest of what they can bring back; return them as they are listed.
 
     :param kind: ``full``, ``diff``, ``incr``, or ``auto``: full where there is none yet, else differential.
     :raises LockHeld: another backup runs.
-    :raises BackupFailed: it failed, damaged pages were found, or there is no manifest to prove it by. Metrics keep the
-        last success.
+    :raises BackupFailed: one of them failed, damaged pages were found, or there is no manifest to prove it by. Metrics
+        keep the last success. A repository that fails does not keep the other one from its backup.
     """
     if kind not in ("auto", *KINDS):
         raise ConfigurationError(f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}.")
     began = time.time()
     with one_at_a_time(instance, "backup"):
+        taken: list[Backup] = []
+        failed: dict[int, HowdahError] = {}
+        for number in instance.repository.numbers:
+            try:
+                taken.append(_take(instance, kind, number))
+            except HowdahError as error:
+                failed[number] = error
         try:
-            taken = _take(instance, kind)
-            _write_manifest(instance, taken)
+            if taken:
+                _write_manifest(instance, taken)
+            if failed:
+                raise _together(instance, taken, failed)
         except HowdahError:
-            _write_metrics(instance, began, None)
+            _write_metrics(instance, began, taken, complete=False)
             raise
-        _write_metrics(instance, began, taken)
-    return taken
+        _write_metrics(instance, began, taken, complete=True)
+    return tuple(taken)
 
 
-def _take(instance: Instance, kind: str) -> Backup:
-    listed = list_backups(instance)
+def _take(instance: Instance, kind: str, number: int) -> Backup:
+    listed = list_backups(instance, number)
     before = {backup.label for backup in listed}
     if kind == "auto":
         kind = next_kind(listed)
-    answer = run_in(instance.server.container, [*pgbackrest(instance), f"--type={kind}", "backup"])
+    answer = run_in(instance.server.container, [*pgbackrest(instance, number), f"--type={kind}", "backup"])
     if answer.code == 50:
         raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
     if answer.code != 0:
         raise BackupFailed(
-            f"The {kind} backup failed ({answer.code}): {answer.last_line}.",
+            f"The {kind} backup failed ({answer.code}): {answer.complaint}.",
             "The last good backup is untouched. Correct the cause and run howdah backup again.",
         )
-    new = [backup for backup in list_backups(instance) if backup.label not in before]
+    new = [backup for backup in list_backups(instance, number) if backup.label not in before]
     if not new:
         raise BackupFailed(
             "pgBackRest reported success, but the repository lists no new backup.", "See pgbackrest info."
@@ -172,38 +200,84 @@ def _take(instance: Instance, kind: str) -> Backup:
     return new[-1]
 
 
-def _write_manifest(instance: Instance, taken: Backup) -> None:
-    """Keep what the instance holds at a new restore point after the backup, which thereby can be reached from it."""
+def _together(instance: Instance, taken: list[Backup], failed: dict[int, HowdahError]) -> HowdahError:
+    """Return what to say of the repositories that failed; with one repository, its own error."""
+    first = next(iter(failed.values()))
+    if len(instance.repository.numbers) == 1:
+        return first
+    said = [f"Repository {number} ({instance.repository.where(number)}): {failed[number].what}" for number in failed]
+    said += [f"Repository {good.repository} has its backup {good.label}." for good in taken]
+    kind = LockHeld if all(isinstance(error, LockHeld) for error in failed.values()) else BackupFailed
+    return kind(" ".join(said), first.next_step)
+
+
+def _write_manifest(instance: Instance, taken: list[Backup]) -> None:
+    """Keep what the instance holds at a new restore point after the backups, which thereby can be reached from each."""
+    labels = [backup.label for backup in taken]
     try:
-        store.keep(instance, store.take(instance, f"backup-{taken.label}", taken.label))
+        manifest = store.take(instance, f"backup-{labels[0]}", labels[0])
+        for label in labels:
+            store.keep(instance, manifest.model_copy(update={"backup": label}), f"backup-{label}")
     except HowdahError as error:
         raise BackupFailed(
-            f"Backup {taken.label} is good, but there is no manifest to prove it by. {error.what}", error.next_step
+            f"Backup {' and '.join(labels)} is good, but there is no manifest to prove it by. {error.what}",
+            error.next_step,
         ) from error
     # Until its segment is full or switched, the restore point is nowhere but on this server's disk.
     store.switch_segment(instance)
-    store.expire(instance, {backup.label for backup in list_backups(instance)})
+    try:
+        known = {backup.label for number in instance.repository.numbers for backup in list_backups(instance, number)}
+    except BackupFailed:
+        # What a repository holds that does not answer is not known; take_each tells of it.
+        return
+    store.expire(instance, known)
 
 
-def _write_metrics(instance: Instance, began: float, taken: Backup | None) -> None:
+def _write_metrics(instance: Instance, began: float, taken: list[Backup], *, complete: bool) -> None:
+    """Write what the run came to, and with a second repository also what it came to in each.
+
+    :param complete: every repository has its backup, and there is a manifest.
+    """
     path = instance.metrics_dir / "howdah_backup.prom"
     before = metrics.read(path)
-    last = float(taken.stopped) if taken else before.get("howdah_backup_last_success_timestamp_seconds", 0.0)
-    size = float(taken.size) if taken else before.get("howdah_backup_last_size_bytes", 0.0)
+    last = float(taken[0].stopped) if complete else before.get("howdah_backup_last_success_timestamp_seconds", 0.0)
+    size = float(taken[0].size) if complete else before.get("howdah_backup_last_size_bytes", 0.0)
     values = {
         "howdah_backup_last_run_timestamp_seconds": ("When a backup last ran.", float(int(began))),
-        "howdah_backup_last_run_success": ("Whether it succeeded.", 1.0 if taken else 0.0),
+        "howdah_backup_last_run_success": ("Whether it succeeded.", 1.0 if complete else 0.0),
         "howdah_backup_last_success_timestamp_seconds": ("When the last good backup ended.", last),
         "howdah_backup_last_size_bytes": ("Size of the database in the last good backup.", size),
         "howdah_backup_last_duration_seconds": ("How long the last run took.", round(time.time() - began, 3)),
     }
-    metrics.write(path, metrics.render(values, {"instance": instance.name, "environment": instance.environment}))
+    labels = {"instance": instance.name, "environment": instance.environment}
+    metrics.write(path, metrics.render(values, labels))
+    if instance.repository.second:
+        for number in instance.repository.numbers:
+            _write_repository_metrics(instance, number, [good for good in taken if good.repository == number], labels)
 
 
-def pgbackrest(instance: Instance) -> list[str]:
-    """Return how a command of pgBackRest begins in the server's container."""
+def _write_repository_metrics(instance: Instance, number: int, taken: list[Backup], labels: dict[str, str]) -> None:
+    path = instance.metrics_dir / f"howdah_backup_repository_{number}.prom"
+    name = "howdah_backup_repository_last_success_timestamp_seconds"
+    last = float(taken[0].stopped) if taken else metrics.read(path).get(name, 0.0)
+    values = {
+        "howdah_backup_repository_last_run_success": (
+            "Whether the last run gave this repository a backup.",
+            1.0 if taken else 0.0,
+        ),
+        name: ("When the last good backup of this repository ended.", last),
+    }
+    metrics.write(path, metrics.render(values, labels | {"repository": str(number)}))
+
+
+def pgbackrest(instance: Instance, number: int | None = None) -> list[str]:
+    """Return how a command of pgBackRest begins in the server's container.
+
+    :param number: of the repository; ``None``: the command is about all of them, or takes the first one.
+    """
     return [
         "pgbackrest",
         "--config=/etc/howdah/backup/pgbackrest.conf",
         f"--stanza={instance.repository.stanza}",
+        *([f"--repo={number}"] if number and instance.repository.second else []),
     ]

@@ -42,11 +42,33 @@ class Repository(_Strict):
     """Where backups go.
 
     :ivar stanza: pgBackRest's name for the cluster.
-    :ivar path: folder of the repository on this host.
+    :ivar path: folder of the first repository on this host.
+    :ivar second: where the second one is, a folder or ``s3://BUCKET/PATH``; empty: there is none.
     """
 
     stanza: str
     path: Path
+    second: str = ""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """pgBackRest's numbers of the repositories."""
+        return (1, 2) if self.second else (1,)
+
+    def where(self, number: int) -> str:
+        """Return where a repository is.
+
+        :raises ConfigurationError: there is none of this number.
+        """
+        if number not in self.numbers:
+            raise ConfigurationError(
+                f"There is no repository {number}.", f"Say one of {', '.join(map(str, self.numbers))}."
+            )
+        return str(self.path) if number == 1 else self.second
+
+    def is_remote(self, number: int) -> bool:
+        """Return whether a repository is reached over the network."""
+        return self.where(number).startswith("s3://")
 
 
 class ApplicationPlace(_Strict):
@@ -137,6 +159,12 @@ class Output:
         said = self.err if self.err.strip() else self.out
         lines = [line.strip() for line in said.splitlines() if line.strip()]
         return lines[-1] if lines else "no output"
+
+    @property
+    def complaint(self) -> str:
+        """pgBackRest's own sentence: what follows it are details, hints and its retries."""
+        lines = [line for line in self.err.splitlines() if "ERROR: [" in line]
+        return (lines[0] if lines else self.last_line).strip().rstrip(".:")
 
 
 @dataclass(frozen=True)

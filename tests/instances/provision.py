@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +85,11 @@ class Place:
 
 
 @contextmanager
-def provisioned() -> Iterator[Place]:
-    """Give an instance with a database, an application's role, and a full backup; all of it goes afterwards."""
+def provisioned(*, second: bool = False) -> Iterator[Place]:
+    """Give an instance with a database and an application's role; all of it goes afterwards.
+
+    :param second: it has a second repository, in another folder.
+    """
     client: Any = docker.from_env(timeout=60)
     remove_left_over(client)
     _remove_left_over_files()
@@ -102,7 +105,11 @@ def provisioned() -> Iterator[Place]:
             "state_dir": state / "state",
             "server": {"container": f"howdah-{environment}-postgres", "socket_dir": state / "socket", "port": 5432},
             "pooler": {"container": f"howdah-{environment}-pgbouncer", "port": 6432},
-            "repository": {"stanza": "main", "path": state / "repository"},
+            "repository": {
+                "stanza": "main",
+                "path": state / "repository",
+                "second": str(state / "second") if second else "",
+            },
         }
     )
     try:
@@ -123,7 +130,9 @@ def provisioned() -> Iterator[Place]:
 def _write_files(instance: Instance, config: Path) -> None:
     for folder in (config / "postgres", config / "backup", config / "secrets", instance.state_dir):
         folder.mkdir(parents=True)
-    for folder in (instance.server.socket_dir, instance.repository.path):
+    folders = [instance.server.socket_dir, instance.repository.path]
+    folders += [Path(instance.repository.second)] if instance.repository.second else []
+    for folder in folders:
         folder.mkdir()
         os.chown(folder, UID, UID)
     (config / "postgres" / "postgresql.conf").write_text(SETTINGS)
@@ -131,19 +140,28 @@ def _write_files(instance: Instance, config: Path) -> None:
         "local all postgres peer map=howdah\nhost shop_db shop_user samenet scram-sha-256\n"
     )
     (config / "postgres" / "pg_ident.conf").write_text("howdah root postgres\nhowdah postgres postgres\n")
-    write_backup_configuration(config, PASSPHRASE)
+    write_backup_configuration(config, PASSPHRASE, second={"path": instance.repository.second})
     (config / "secrets").chmod(0o700)
     (config / "secrets" / "shop_user").write_text(f"{PASSWORD}\n")
     (config / "instance.yml").write_text(yaml.safe_dump(instance.model_dump(mode="json")))
 
 
-def write_backup_configuration(config: Path, passphrase: str) -> None:
-    """Write pgBackRest's configuration from the role's own template."""
+def write_backup_configuration(config: Path, passphrase: str, second: Mapping[str, Any] = {"path": ""}) -> None:
+    """Write pgBackRest's configuration from the role's own template.
+
+    :param second: the second repository as an inventory declares it.
+    """
     role = ROOT / "roles" / "backup"
     template = jinja2.Template(
         (role / "templates" / "pgbackrest.conf.j2").read_text(), undefined=jinja2.StrictUndefined
     )
-    text = template.render(yaml.safe_load((role / "defaults" / "main.yml").read_text()))
+    text = template.render(
+        **yaml.safe_load((role / "defaults" / "main.yml").read_text()),
+        _backup_second=second if any(second.values()) else {},
+        _backup_second_is_store="bucket" in second,
+        _backup_second_ca=second.get("ca_file", ""),
+        _backup_second_mount="/var/lib/pgbackrest2",
+    )
     path = config / "backup" / "pgbackrest.conf"
     path.write_text(text.replace("@@repository-passphrase@@", passphrase))
     os.chown(path, UID, UID)
@@ -169,6 +187,11 @@ def _start(client: Any, instance: Instance, config: Path) -> None:
             str(config / "backup"): {"bind": "/etc/howdah/backup", "mode": "ro"},
             str(instance.repository.path): {"bind": "/var/lib/pgbackrest", "mode": "rw"},
             str(instance.server.socket_dir): {"bind": "/run/postgresql", "mode": "rw"},
+            **(
+                {instance.repository.second: {"bind": "/var/lib/pgbackrest2", "mode": "rw"}}
+                if instance.repository.second
+                else {}
+            ),
         },
         stop_signal="SIGINT",
     )

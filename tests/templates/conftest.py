@@ -51,15 +51,15 @@ def render(loader: DataLoader) -> Render:
 
 
 @pytest.fixture
-def wired(loader: DataLoader) -> Callable[[str, str], Any]:
-    """Return a function: an environment and an expression over its variables, to the value."""
+def wired(loader: DataLoader) -> Callable[..., Any]:
+    """Return a function: an environment, an expression over its variables, and what else is said, to the value."""
 
-    def value(environment: str, expression: str) -> Any:
+    def value(environment: str, expression: str, **said: Any) -> Any:
         variables: dict[str, Any] = {"ansible_playbook_python": sys.executable}
         for file in sorted((ROOT / "playbooks" / "group_vars" / "all").glob("*.yml")):
             variables |= loader.load_from_file(str(file), trusted_as_template=True)
         inventory = ROOT / "inventories" / environment / "group_vars" / "howdah" / "main.yml"
-        variables |= loader.load_from_file(str(inventory), trusted_as_template=True)
+        variables |= loader.load_from_file(str(inventory), trusted_as_template=True) | said
         return Templar(loader, variables=variables).template(trust_as_template(f"{{{{ {expression} }}}}"))
 
     return value

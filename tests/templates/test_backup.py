@@ -120,3 +120,70 @@ def test_the_log_is_rotated_where_the_jobs_write_it(render):
     assert lines(text)[0] == "/var/log/howdah/test/*.log {"
     assert lines(text)[-1] == "}"
     assert {"compress", "missingok", "notifempty"} <= {line.strip() for line in lines(text)}
+
+
+def test_without_a_second_repository_nothing_speaks_of_one(repository):
+    parsed = repository()
+    assert not [key for key in parsed["global"] if key.startswith(("repo2", "spool"))]
+    assert "global:archive-push" not in parsed
+
+
+def test_a_second_folder_gets_every_segment_on_its_own(repository):
+    parsed = repository(backup_second_repository={"path": "/srv/second", "retention_full": 5})
+    found = parsed["global"]
+    assert found["repo2-path"] == "/var/lib/pgbackrest2"
+    assert (found["repo2-retention-full"], found["repo2-retention-diff"]) == ("5", "7")
+    assert found["repo2-cipher-pass"] == "@@repository-passphrase@@"
+    assert parsed["global:archive-push"]["archive-async"] == "y"
+    assert found["spool-path"].startswith("/var/lib/postgresql/"), "the only place that outlives the container"
+
+
+def test_a_store_is_spoken_to_with_marks_for_its_keys(repository):
+    store = {"bucket": "backups", "endpoint": "s3.example.com", "port": 9000, "uri_style": "path", "ca_file": "/ca.crt"}
+    found = repository(backup_second_repository=store)["global"]
+    assert {key: found[key] for key in found if key.startswith(("repo2-s3", "repo2-storage", "repo2-type"))} == {
+        "repo2-type": "s3",
+        "repo2-s3-bucket": "backups",
+        "repo2-s3-endpoint": "s3.example.com",
+        "repo2-s3-region": "us-east-1",
+        "repo2-s3-uri-style": "path",
+        "repo2-s3-key": "@@repository2-key@@",
+        "repo2-s3-key-secret": "@@repository2-key-secret@@",
+        "repo2-storage-port": "9000",
+        "repo2-storage-ca-file": "/etc/howdah/backup/repository2-ca.crt",
+    }
+    assert found["repo2-path"] == "/howdah"
+    assert "verify-tls" not in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "configured"),
+    [(["/var/lib/pgbackrest"], False), (["/var/lib/pgbackrest", "/var/lib/pgbackrest2"], True)],
+)
+def test_a_folder_that_a_running_container_has_not_is_not_looked_for(repository, mounts, configured):
+    host = {"containers": {"howdah-postgres": {"running": True, "mounts": mounts}}, "exists": {}}
+    parsed = repository(backup_second_repository={"path": "/srv/second"}, __backup_host=host)
+    assert ("repo2-path" in parsed["global"]) is configured
+
+
+@pytest.mark.parametrize(
+    ("declared", "place", "targets"),
+    [
+        ({}, "", ["/etc/howdah/backup", "/var/lib/pgbackrest"]),
+        (
+            {"path": "/srv/second"},
+            "/srv/second",
+            ["/etc/howdah/backup", "/var/lib/pgbackrest", "/var/lib/pgbackrest2"],
+        ),
+        (
+            {"bucket": "backups", "endpoint": "s3.example.com"},
+            "s3://backups/howdah",
+            ["/etc/howdah/backup", "/var/lib/pgbackrest"],
+        ),
+    ],
+)
+def test_the_inventory_declares_the_second_repository(wired, declared, place, targets):
+    said = {"howdah_second_repository": declared}
+    assert wired("local", "howdah_runtime_instance.repository.second", **said) == place
+    assert [mount["target"] for mount in wired("local", "postgres_server_mounts", **said)] == targets
+    assert wired("local", "backup_second_repository", **said) == declared

@@ -32,11 +32,13 @@ def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
         engine.check(place)
         click.echo(f"{stamp} {place.name}: archiving works.")
         return
-    taken = engine.take(place, kind)
+    everywhere = engine.take_each(place, kind)
     if as_json:
-        show.print_json(asdict(taken))
+        show.print_json(asdict(everywhere[0]) | {"repositories": [asdict(taken) for taken in everywhere]})
         return
-    click.echo(
-        f"{stamp} {place.name}: {taken.kind} backup {taken.label}, {show.size(taken.size)},"
-        f" {show.size(taken.repository_size)} added to the repository, {taken.stopped - taken.started} s."
-    )
+    for taken in everywhere:
+        where = f" in {place.repository.where(taken.repository)}" if place.repository.second else ""
+        click.echo(
+            f"{stamp} {place.name}: {taken.kind} backup {taken.label}{where}, {show.size(taken.size)},"
+            f" {show.size(taken.repository_size)} added to the repository, {taken.stopped - taken.started} s."
+        )

@@ -24,6 +24,7 @@ _LISTED = 20
 @click.command()
 @click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
 @click.option("--backup", "label", metavar="LABEL", help="Backup to restore (default: the last one).")
+@click.option("--repo", "repository", type=int, default=1, metavar="N", help="Repository to restore from (default: 1).")
 @click.option("--pitr", metavar="TIME", help="Go back to a time, such as '2026-11-22 14:03:00+00:00'.")
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write a page about it."
@@ -37,6 +38,7 @@ _LISTED = 20
 def drill(
     where: str | None,
     label: str | None,
+    repository: int,
     pitr: str | None,
     report: Path | None,
     max_rto: float,
@@ -50,7 +52,7 @@ def drill(
         click.echo(f"{place.name}: the last drill began at {last.started_at} and is not older than {if_older:g} h.")
         return
     moment = _moment(pitr) if pitr else None
-    found = engine.run(place, pitr=moment, label=label, max_rto=max_rto, max_rpo=max_rpo)
+    found = engine.run(place, pitr=moment, label=label, repository=repository, max_rto=max_rto, max_rpo=max_rpo)
     if report:
         write_text(report, page.render(found, history.read(place)))
     if as_json:
@@ -91,6 +93,7 @@ def _print(found: Drill) -> None:
     if found.backup:
         age = show.age(found.backup_age_seconds or 0)
         table.add_row("backup", f"{found.backup_kind} {found.backup}, {age} old, {show.size(found.bytes)}")
+        table.add_row("from", found.repository)
     if found.point:
         table.add_row("target", " at ".join(part for part in (found.point, found.target_lsn) if part))
     if found.reached_lsn:

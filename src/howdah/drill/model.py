@@ -28,6 +28,7 @@ class Drill(_Strict):
     :ivar verdict: ``proven``: restored and compared with a manifest; ``restored``: to a time of which there is no
         manifest, and sound; ``failed``.
     :ivar failure: why it failed, one word: see docs/operator-guide.md.
+    :ivar repository: where the backup is; empty in lines of an earlier version.
     :ivar point: the restore point, or the time, that was to be reached.
     :ivar rpo_seconds: from the newest heartbeat in the copy to the drill's start: what would have been lost.
     :ivar rto_seconds: restore and replay: after this time services could go on.
@@ -47,6 +48,7 @@ class Drill(_Strict):
     exit_code: int = 1
     sentence: str = ""
     next_step: str = ""
+    repository: str = ""
     backup: str = ""
     backup_kind: str = ""
     backup_age_seconds: int | None = None

@@ -26,14 +26,15 @@ def beat(instance: Instance, identity: str) -> None:
         connection.execute("INSERT INTO howdah.heartbeat VALUES (clock_timestamp(), %s)", [identity])
 
 
-def choose(instance: Instance, label: str | None, before: datetime | None) -> Backup:
+def choose(instance: Instance, label: str | None, before: datetime | None, repository: int = 1) -> Backup:
     """Return the backup to restore: the one that is named, the last one that ended before a time, or the last one.
 
+    :param repository: number of the repository to look in.
     :raises RepositoryUnreadable: the repository cannot be read, for instance with a wrong key.
     :raises ConfigurationError: there is no such backup.
     """
     try:
-        listed = backup.list_backups(instance)
+        listed = backup.list_backups(instance, repository)
     except backup.BackupFailed as error:
         raise RepositoryUnreadable(f"The backups cannot be read. {error.what}", error.next_step) from error
     if label:
@@ -68,8 +69,8 @@ def room(instance: Instance, folder: str, wanted: int) -> None:
         )
 
 
-def archive(instance: Instance, segment: str, *, patience: float = ARCHIVE_SECONDS) -> None:
-    """End the segment that is being written and wait until it is archived.
+def archive(instance: Instance, segment: str, chosen: Backup, *, patience: float = ARCHIVE_SECONDS) -> None:
+    """End the segment that is being written and wait until it is archived where the backup is.
 
     :param segment: WAL file that must arrive.
     :param patience: seconds to wait.
@@ -85,6 +86,9 @@ def archive(instance: Instance, segment: str, *, patience: float = ARCHIVE_SECON
             last, failed = row or ("", "")
             # The newest may also be a backup's or a timeline's own small file: only its place counts.
             if last[8:24] >= segment[8:24]:
+                return
+            # The server counts what arrived everywhere; another repository that is broken is not this one's fault.
+            if failed and instance.repository.second and segment in _archived(instance, chosen):
                 return
             if time.monotonic() >= until:
                 refused = f" The archive refused {failed}." if failed else ""
@@ -103,14 +107,7 @@ def check_archive(instance: Instance, chosen: Backup, last: str) -> int:
     :param last: segment that holds the target; empty: the newest in the archive.
     :raises ArchiveIncomplete: names what is missing.
     """
-    stanza = instance.repository.stanza
-    listed = run_in(
-        instance.server.container,
-        [*backup.pgbackrest(instance), "repo-ls", "--recurse", "--output=json", f"archive/{stanza}"],
-    )
-    if listed.code != 0:
-        raise RepositoryUnreadable(f"The archive cannot be listed: {listed.last_line}.", "Is its disk mounted?")
-    there = wal.archived(listed.out, chosen.wal_start)
+    there = _archived(instance, chosen)
     with pg.connect(instance.dsn()) as connection:
         row = connection.execute("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'").fetchone()
     size = int(row[0]) if row else 0
@@ -125,3 +122,17 @@ def check_archive(instance: Instance, chosen: Backup, last: str) -> int:
             "What was written after the gap cannot be restored from that backup. Take a new one now: howdah backup.",
         )
     return wal.number(last, size) - wal.number(chosen.wal_start, size) + 1
+
+
+def _archived(instance: Instance, chosen: Backup) -> set[str]:
+    """Return the segments that a backup can be replayed from, where it is."""
+    listed = run_in(
+        instance.server.container,
+        [
+            *backup.pgbackrest(instance, chosen.repository),
+            *("repo-ls", "--recurse", "--output=json", f"archive/{instance.repository.stanza}"),
+        ],
+    )
+    if listed.code != 0:
+        raise RepositoryUnreadable(f"The archive cannot be listed: {listed.complaint}.", "Is its disk mounted?")
+    return wal.archived(listed.out, chosen.wal_start)

@@ -36,6 +36,7 @@ def run(
     *,
     pitr: datetime | None = None,
     label: str | None = None,
+    repository: int = 1,
     max_rto: float = 0.0,
     max_rpo: float = 0.0,
     before_comparison: Callable[[Copy], None] | None = None,
@@ -44,13 +45,15 @@ def run(
 
     :param pitr: a time to go back to, with its zone; without it, a restore point that is written now.
     :param label: of the backup to restore; without it, the last one that can reach the point.
+    :param repository: number of the repository to restore from.
     :param max_rto: seconds that restore and replay may take; 0 for no limit.
     :param max_rpo: seconds that the newest heartbeat may be old; 0 for no limit.
     :param before_comparison: is given the copy when it is up; how a test damages it.
     :raises LockHeld: another drill of the instance runs.
-    :raises ConfigurationError: the time lies in the future.
+    :raises ConfigurationError: the time lies in the future, or there is no such repository.
     """
     began = datetime.now(UTC)
+    where = instance.repository.where(repository)
     if pitr and pitr >= began:
         raise ConfigurationError(f"{pitr.isoformat()} is not in the past.", "Give a time that has passed.")
     with one_at_a_time(instance, "drill"):
@@ -62,13 +65,23 @@ def run(
             environment=instance.environment,
             howdah_version=__version__,
             started_at=began.isoformat(timespec="milliseconds"),
+            repository=where,
         )
         failure: BaseException | None = None
         try:
             with sandbox.engine() as client:
                 for left in sandbox.remove_left_over(client, instance):
                     history.append(instance, interrupted(blank, left))
-                _drill(client, instance, identity, course, pitr=pitr, label=label, meddle=before_comparison)
+                _drill(
+                    client,
+                    instance,
+                    identity,
+                    course,
+                    pitr=pitr,
+                    label=label,
+                    repository=repository,
+                    meddle=before_comparison,
+                )
             course.findings += limits(course, max_rto, max_rpo)
         except (Exception, Stopped) as error:  # noqa: BLE001 - fails closed: whatever it is, the drill is red
             failure = error
@@ -87,11 +100,12 @@ def _drill(
     *,
     pitr: datetime | None,
     label: str | None,
+    repository: int,
     meddle: Callable[[Copy], None] | None,
 ) -> None:
     manifest: Manifest | None = None
     with course.clock.stage("prepare"):
-        chosen = point.choose(instance, label, pitr)
+        chosen = point.choose(instance, label, pitr, repository)
         course.facts |= _about(chosen, course.began)
         if chosen.error and not label:
             raise RepositoryUnreadable(
@@ -108,7 +122,7 @@ def _drill(
             "point": manifest.point if manifest else _zoned(pitr),
             "target_lsn": manifest.lsn if manifest else "",
         }
-        point.archive(instance, segment)
+        point.archive(instance, segment, chosen)
         point.check_archive(instance, chosen, segment)
         point.room(instance, client.info()["DockerRootDir"], chosen.size)
     with sandbox.sandbox(client, instance, identity) as copy:
@@ -157,7 +171,7 @@ def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: Course) 
     kind = "name" if course.facts["target_lsn"] else "time"
     answer = copy.run(
         [
-            *pgbackrest(instance), f"--set={chosen.label}", "--archive-mode=off", f"--type={kind}",
+            *pgbackrest(instance, chosen.repository), f"--set={chosen.label}", "--archive-mode=off", f"--type={kind}",
             f"--target={target}", "--target-action=promote", "--log-level-console=warn", "restore",
         ],
         "restore",
@@ -175,12 +189,8 @@ def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: Course) 
 
 
 def _complaint(answer: Output) -> str:
-    """Return pgBackRest's own sentence: what follows it is about its retries."""
-    for line in answer.err.splitlines():
-        if "ERROR: [" in line:
-            # Which of its processes met it says nothing to the reader.
-            return re.sub(r"^raised from .*? protocol: ", "", line.partition("]: ")[2]).rstrip(".:") or line
-    return answer.last_line
+    """Return pgBackRest's sentence without its number, and without which of its processes met it."""
+    return re.sub(r"^.*ERROR: \[\d+\]: (raised from .*? protocol: )?", "", answer.complaint)
 
 
 def _arrived(copy: Sandbox, course: Course, pitr: datetime | None) -> None:

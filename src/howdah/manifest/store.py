@@ -97,11 +97,14 @@ def folder(instance: Instance) -> Path:
     return instance.state_dir / "manifests"
 
 
-def keep(instance: Instance, manifest: Manifest) -> Path:
-    """Write a manifest, whole or not at all, and return its file."""
+def keep(instance: Instance, manifest: Manifest, name: str = "") -> Path:
+    """Write a manifest, whole or not at all, and return its file.
+
+    :param name: of the file, without its suffix; empty: that of the restore point.
+    """
     where = folder(instance)
     where.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = where / f"{manifest.point}.json"
+    path = where / f"{name or manifest.point}.json"
     with files.whole(path, mode=0o600) as stream:
         stream.write(manifest.model_dump_json(indent=1))
     return path

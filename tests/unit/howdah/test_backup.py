@@ -343,3 +343,9 @@ def test_auto_is_full_unless_the_newest_full_one_is_undamaged(listed, kind):
         backup.Backup(f"{n}", made, n, n, 1, 1, error, "", "") for n, (made, error) in enumerate(listed, start=1)
     ]
     assert backup.next_kind(backups) == kind
+
+
+def test_of_what_pgbackrest_says_its_error_is_told_and_not_its_last_hint(instance, repository):
+    repository.answer = Output(41, "", "ERROR: [041]: unable to load info file:\n  HINT: has it been created?\n")
+    with pytest.raises(BackupFailed, match=r"ERROR: \[041\]: unable to load info file\. The last"):
+        take(instance)

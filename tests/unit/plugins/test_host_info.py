@@ -124,6 +124,7 @@ def test_containers_and_images_that_exist_are_described_and_others_left_out(run,
             "started_at": "2026-01-01T00:00:00Z",
             "labels": {},
             "published": {"5432/tcp": [{"address": "127.0.0.1", "port": 15432}]},
+            "mounts": [],
         }
     }
 

@@ -151,3 +151,14 @@ def test_a_password_that_a_url_would_change_is_refused_and_not_written(run, tmp_
     assert "The password of a has characters" in answer["msg"]
     assert "p@ss word" not in answer["printed"]
     assert not (tmp_path / "secrets" / "a").exists()
+
+
+def test_what_another_party_made_is_kept_as_it_is_and_never_generated(settle, folder):
+    key = "abc/def+ghi="
+    answer = settle("repository2-key", values={"repository2-key": key}, verifiers=False, given_only=True)
+    assert (answer["changed"], kept(folder, "repository2-key")) == (True, key)
+    assert settle("repository2-key", verifiers=False, given_only=True)["changed"] is False
+    missing = settle("repository2-key-secret", verifiers=False, given_only=True)
+    assert missing["failed"]
+    assert "repository2-key-secret was not given" in missing["msg"]
+    assert not (folder / "repository2-key-secret").exists()
