@@ -101,6 +101,11 @@ def only(value: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
     return {key: value[key] for key in keys}
 
 
+def key_fingerprint(key: str) -> str:
+    """Return the fingerprint of a repository's key."""
+    return str(engine("escrow").fingerprint(str(key)))
+
+
 def _size(size: Mapping[str, Any]) -> Any:
     return engine("tuning").Size(int(size["memory_mb"]), int(size["cpus"]), int(size["connections"]))
 
@@ -119,6 +124,7 @@ class FilterModule:
             "howdah_capacity": plan_capacity,
             "howdah_default_max_connections": default_max_connections,
             "howdah_only": only,
+            "howdah_key_fingerprint": key_fingerprint,
             "howdah_tuning": tune,
             "howdah_shm_size_mb": shm_size_mb,
         }

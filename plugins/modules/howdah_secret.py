@@ -58,20 +58,16 @@ created:
   type: list
 """
 
-import re
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
-    from howdah.secrets import generate_password, scram_verifier, verifier_matches, write_private
+    from howdah.secrets import PLAIN, generate_password, scram_verifier, verifier_matches, write_private
 
     HOWDAH_MISSING = ""
 except ImportError:
     HOWDAH_MISSING = missing_required_lib("howdah", reason="to make secrets; run the role howdah_runtime first")
-
-
-PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def settle(directory: Path, name: str, given: str, *, verifiers: bool, write: bool) -> tuple[bool, str]:

@@ -51,19 +51,29 @@ def read_info(text: str, stanza: str) -> list[Backup]:
 
     :raises BackupFailed: the repository knows no such stanza, or reports a status that is not good.
     """
-    try:
-        entries = json.loads(text)
-    except ValueError as error:
-        raise BackupFailed("pgbackrest info did not answer in JSON.", "Run it by hand and see what it says.") from error
-    found = [entry for entry in entries if entry.get("name") == stanza]
+    found = [entry for entry in _entries(text) if entry.get("name") == stanza]
     if not found:
         raise BackupFailed(
             f"The repository knows no stanza {stanza}.", "Run playbooks/site.yml: the role backup creates it."
         )
     # 0 is ok, 2 is "no valid backups": both are a repository that answers.
     if found[0]["status"]["code"] not in (0, 2):
-        raise BackupFailed(f"The repository is not well: {found[0]['status']['message']}.", "See pgbackrest info.")
+        # What it could not read stands behind the first line, and a wrong key makes it unreadable for people too.
+        said = found[0]["repo"][0]["status"]["message"].partition("\n")[0].rstrip(":")
+        raise BackupFailed(
+            f"The repository is not well: {said}.",
+            "See pgbackrest info. Was its key changed or lost? See docs/runbooks/key.md.",
+        )
     return [_backup(entry) for entry in found[0].get("backup", ())]
+
+
+def _entries(text: str) -> list[dict[str, Any]]:
+    try:
+        # With a wrong key there are control characters in what it quotes, as they are.
+        entries: list[dict[str, Any]] = json.loads(text, strict=False)
+    except ValueError as error:
+        raise BackupFailed("pgbackrest info did not answer in JSON.", "Run it by hand and see what it says.") from error
+    return entries
 
 
 def _backup(entry: dict[str, Any]) -> Backup:
@@ -101,7 +111,7 @@ def prepare(instance: Instance, *, dry_run: bool = False) -> bool:
 
 def _has_stanza(instance: Instance, number: int) -> bool:
     answer = run_in(instance.server.container, [*pgbackrest(instance, number), "info", "--output=json"])
-    return answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in json.loads(answer.out))
+    return answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in _entries(answer.out))
 
 
 def list_backups(instance: Instance, number: int = 1) -> list[Backup]:

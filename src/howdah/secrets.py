@@ -15,6 +15,8 @@ from pathlib import Path
 from howdah import files
 
 ITERATIONS = 4096
+# What neither a URL, a shell, an environment file nor an ini file changes.
+PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 _VERIFIER = re.compile(
     r"SCRAM-SHA-256\$(?P<iterations>\d+):(?P<salt>[A-Za-z0-9+/=]+)\$"
     r"(?P<stored>[A-Za-z0-9+/=]+):(?P<server>[A-Za-z0-9+/=]+)"

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg.rows import dict_row
 
-from howdah import backup, pooler
+from howdah import backup, key, pooler
 from howdah.drill import history
 from howdah.errors import HowdahError
 from howdah.instance import Instance
@@ -172,11 +172,14 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
         drill=asked(lambda: _drill(instance, now), None),
         applications=asked(lambda: _applications(instance), ()) if server else (),
     )
-    return _judge(page, problems)
+    return _judge(page, problems, key.doubt(instance))
 
 
-def _judge(page: Status, problems: list[str]) -> Status:
-    """Add what the figures say to what did not answer."""
+def _judge(page: Status, problems: list[str], doubt: str = "") -> Status:
+    """Add what the figures say to what did not answer.
+
+    :param doubt: why the repository's key may be lost one day.
+    """
     if page.server and page.server.checksum_failures:
         problems.append(f"{page.server.checksum_failures} data pages fail their checksum: restore from a backup.")
     if page.archive and page.archive.failing:
@@ -189,6 +192,8 @@ def _judge(page: Status, problems: list[str]) -> Status:
         problems.append(f"The last drill failed: {page.drill.sentence}")
     elif page.drill and page.drill.proven_age and page.drill.proven_age > DRILL_MAX_AGE.total_seconds():
         problems.append(f"No backup was proven for {page.drill.proven_age // 3600} hours. Prove one: howdah drill.")
+    if doubt:
+        problems.append(doubt)
     problems += [
         f"{pool.waiting} clients wait for a connection to {pool.database}." for pool in page.pools if pool.waiting
     ]

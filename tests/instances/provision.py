@@ -20,7 +20,7 @@ import psycopg
 import yaml
 from docker.errors import NotFound
 
-from howdah import backup
+from howdah import backup, escrow
 from howdah import instance as instances
 from howdah.instance import Instance
 from tests.servers import LABEL, newest_image, remove_left_over
@@ -142,6 +142,8 @@ def _write_files(instance: Instance, config: Path) -> None:
     (config / "postgres" / "pg_ident.conf").write_text("howdah root postgres\nhowdah postgres postgres\n")
     write_backup_configuration(config, PASSPHRASE, second={"path": instance.repository.second})
     (config / "secrets").chmod(0o700)
+    (config / "secrets" / escrow.SECRET).write_text(f"{PASSPHRASE}\n")
+    escrow.write_receipt(config / "backup", PASSPHRASE, "a safe place")
     (config / "secrets" / "shop_user").write_text(f"{PASSWORD}\n")
     (config / "instance.yml").write_text(yaml.safe_dump(instance.model_dump(mode="json")))
 

@@ -22,6 +22,7 @@ VERBS = {
     "export": "Write a schema of PostgreSQL into a new SQLite file and compare every value; PostgreSQL is only read.",
     "backup": "Back an instance up.",
     "drill": "Restore the last backup into a throw-away container and prove that it is what the instance holds.",
+    "key": "Check the operator's copy of the repository's key, put it back, or begin anew without it.",
     "status": "Show server, pools, backups and migrations at a glance.",
 }
 """Verb → what the list of all verbs says about it; its module loads when it is asked for."""

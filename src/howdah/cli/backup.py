@@ -9,6 +9,7 @@ import click
 
 from howdah import backup as engine
 from howdah import instance as instances
+from howdah import key
 from howdah.cli import show
 
 
@@ -33,6 +34,8 @@ def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
         click.echo(f"{stamp} {place.name}: archiving works.")
         return
     everywhere = engine.take_each(place, kind)
+    if doubt := key.doubt(place):
+        click.echo(f"warning: {doubt}", err=True)
     if as_json:
         show.print_json(asdict(everywhere[0]) | {"repositories": [asdict(taken) for taken in everywhere]})
         return

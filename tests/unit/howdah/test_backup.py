@@ -349,3 +349,12 @@ def test_of_what_pgbackrest_says_its_error_is_told_and_not_its_last_hint(instanc
     repository.answer = Output(41, "", "ERROR: [041]: unable to load info file:\n  HINT: has it been created?\n")
     with pytest.raises(BackupFailed, match=r"ERROR: \[041\]: unable to load info file\. The last"):
         take(instance)
+
+
+def test_what_a_wrong_key_makes_of_the_answer_is_read_and_not_shown():
+    """Seen with pgBackRest 2.45: the bytes that it could not decrypt are in the message as they are."""
+    text = info(code=99, message="[FormatError] unable to load info file:\nkey/value: GARBAGE")
+    with pytest.raises(BackupFailed, match="unable to load info file") as raised:
+        read_info(text.replace("GARBAGE", "\x19\x0e"), "main")
+    assert "key/value" not in str(raised.value)
+    assert "docs/runbooks/key.md" in raised.value.next_step
