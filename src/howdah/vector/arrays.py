@@ -60,12 +60,43 @@ def from_matrix(values: Bytes) -> Any:
     return pa.BinaryArray.from_buffers(pa.binary(), rows, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 
 
-def from_pieces(values: Bytes, kept: NDArray[np.bool_], sizes: NDArray[np.int32]) -> Any:
-    """Return a binary array of the first ``sizes`` bytes of each row of a matrix.
+def from_fixed(values: Bytes, null: NDArray[np.bool_]) -> Any:
+    """Return a binary array whose values are the rows of a matrix, or NULL."""
+    whole = from_matrix(values)
+    valid = pa.py_buffer(np.packbits(~null, bitorder="little"))
+    return pa.BinaryArray.from_buffers(pa.binary(), len(null), [valid, *whole.buffers()[1:]])
 
-    :param kept: shape of ``values``: which bytes those are.
-    """
-    offsets = np.zeros(len(sizes) + 1, np.int32)
-    np.cumsum(sizes, out=offsets[1:])
-    data = values[kept]
-    return pa.BinaryArray.from_buffers(pa.binary(), len(sizes), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+def without_nulls(array: Any) -> Any:
+    """Return texts or bytes as a binary array with nothing where there was NULL; copied only where NULL has bytes."""
+    if array.null_count and _hidden(array).any():
+        array = array.fill_null("" if pa.types.is_string(array.type) else b"")
+    _, offsets, data = array.buffers()
+    return pa.BinaryArray.from_buffers(pa.binary(), len(array), [None, offsets, data], 0, array.offset)
+
+
+def _hidden(array: Any) -> NDArray[np.int32]:
+    """Return the bytes that lie, meaning nothing, where there is NULL."""
+    found: NDArray[np.int32] = np.diff(raw(array)[1])[nulls(array)]
+    return found
+
+
+def sound(array: Any) -> NDArray[np.bool_]:
+    """Return which texts are UTF-8 without a NUL character."""
+    data, offsets = raw(array)
+    sound = np.ones(len(array), np.bool_)
+    if not len(data):
+        return sound
+    if not data.min():
+        sound[np.searchsorted(offsets, np.flatnonzero(data == 0), "right") - 1] = False
+    if data.max() > 127:
+        try:
+            array.validate(full=True)
+        except pa.ArrowInvalid:
+            texts = data.tobytes()
+            for row in range(len(array)):
+                try:
+                    texts[offsets[row] : offsets[row + 1]].decode()
+                except UnicodeDecodeError:
+                    sound[row] = False
+    return sound

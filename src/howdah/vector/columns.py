@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -20,8 +19,8 @@ from numpy.typing import NDArray
 from howdah.casts.clocks import CLOCKS
 from howdah.casts.temporal import MICROSECONDS
 from howdah.catalog.model import TargetType
-from howdah.vector import moments
-from howdah.vector.arrays import Bytes, lengths, matrix, nulls, pick, raw
+from howdah.vector import documents, moments
+from howdah.vector.arrays import Bytes, lengths, matrix, nulls, sound
 
 Mask = NDArray[np.bool_]
 
@@ -148,53 +147,40 @@ def _moments(array: Any, kind: TargetType, utc: bool) -> Cast:
 
 def _texts(array: Any, limit: int | None) -> Cast:
     null = nulls(array)
-    odd = ~_sound(array) & ~null
+    odd = ~sound(array) & ~null
     if limit is not None:
         odd |= pc.greater(pc.fill_null(pc.utf8_length(array), 0), limit).to_numpy(zero_copy_only=False)
     return Cast(null, odd, varied=array)
 
 
-def _sound(array: Any) -> Mask:
-    """Return which texts are UTF-8 without a NUL character."""
-    data, offsets = raw(array)
-    sound = np.ones(len(array), np.bool_)
-    if not len(data):
-        return sound
-    if not data.min():
-        sound[np.searchsorted(offsets, np.flatnonzero(data == 0), "right") - 1] = False
-    if data.max() > 127:
-        try:
-            array.validate(full=True)
-        except pa.ArrowInvalid:
-            texts = data.tobytes()
-            for row in range(len(array)):
-                try:
-                    texts[offsets[row] : offsets[row + 1]].decode()
-                except UnicodeDecodeError:
-                    sound[row] = False
-    return sound
-
-
 _HYPHENS = (8, 13, 18, 23)
-_DIGITS = np.array([at for at in range(36) if at not in _HYPHENS])
-_NIBBLE = np.full(256, 255, np.uint8)
-for _at, _characters in enumerate(
-    ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "aA", "bB", "cC", "dD", "eE", "fF")
-):
-    for _character in _characters:
-        _NIBBLE[ord(_character)] = _at
+_DIGITS = (slice(0, 8), slice(9, 13), slice(14, 18), slice(19, 23), slice(24, 36))
+
+
+def _pairs() -> NDArray[np.uint16]:
+    """Return what two hexadecimal digits, read as one little-endian number, stand for; 256 where they are none."""
+    nibbles = np.full(256, 256, np.uint16)
+    for digits in (b"0123456789abcdef", b"0123456789ABCDEF"):
+        nibbles[np.frombuffer(digits, np.uint8)] = range(16)
+    found: NDArray[np.uint16] = np.minimum(nibbles[None, :] * 16 + nibbles[:, None], 256)
+    return found.reshape(-1)
+
+
+_PAIRS = _pairs()
 
 
 def _uuids(array: Any) -> Cast:
     null = nulls(array)
     rows = np.flatnonzero(lengths(array) == 36)
     text = matrix(array, rows, 36)
-    nibbles = _NIBBLE[text[:, _DIGITS]]
-    good = (nibbles.max(axis=1, initial=0) < 16) & (text[:, _HYPHENS] == ord("-")).all(axis=1)
+    digits = np.concatenate([text[:, part] for part in _DIGITS], axis=1)
+    found = np.take(_PAIRS, digits.view("<u2"))
     values = np.zeros((len(array), 16), np.uint8)
-    values[rows] = nibbles[:, ::2] << 4 | (nibbles[:, 1::2] & 15)
+    values[rows] = found
     settled = np.zeros(len(array), np.bool_)
-    settled[rows] = good
+    settled[rows] = np.logical_and.reduce([text[:, at] == ord("-") for at in _HYPHENS])
+    if (found > 255).any():
+        settled[rows] &= found.max(axis=1) < 256
     return Cast(null, ~settled & ~null, fixed=values)
 
 
@@ -214,62 +200,9 @@ def _uuid_blobs(array: Any) -> Cast:
     return Cast(null, ~settled & ~null, fixed=values)
 
 
-_TRIVIAL = pa.array(["[]", "{}", "null", "true", "false"])
-
-
 def _documents(array: Any, binary: bool) -> Cast:
-    null = nulls(array)
-    unsettled = _none(array)
-    rows = np.flatnonzero(~null & ~pc.is_in(array, _TRIVIAL).to_numpy(zero_copy_only=False))
-    if not len(rows):
-        return Cast(null, unsettled, varied=_marked(array) if binary else array)
-    sound = _sound(array)
-    unsettled[rows] = ~sound[rows]
-    rows = rows[sound[rows]]
-    texts = pick(array, rows)
-    odd = _any(texts, ("\\u0000",))
-    if binary:
-        # What the test for repeated keys cannot see through, and numbers that may be beyond PostgreSQL's.
-        odd |= _any(texts, ("\\u0022", " :", "\t:", "\n:", "\r:"))
-        odd |= pc.match_substring_regex(texts, "[0-9][eE]").to_numpy(zero_copy_only=False)
-    unsettled[rows] |= odd | ~_valid(texts, unique_keys=binary)
-    return Cast(null, unsettled, varied=_marked(array) if binary else array)
-
-
-def _any(texts: Any, parts: tuple[str, ...]) -> Mask:
-    """Return which texts hold one of some strings."""
-    found = np.zeros(len(texts), np.bool_)
-    whole = raw(texts)[0].tobytes()
-    for part in parts:
-        if part.encode() in whole:
-            found |= pc.match_substring(texts, part).to_numpy(zero_copy_only=False)
-    return found
-
-
-def _valid(texts: Any, unique_keys: bool) -> Mask:
-    """Return which texts are JSON; with ``unique_keys``, have no key twice in an object either.
-
-    Written anew from what was read, a document has one ``":`` for each key that is left; those in strings stay.
-    """
-    data, offsets = raw(texts)
-    whole = data.tobytes()
-    valid = np.ones(len(texts), np.bool_)
-    loads, dumps, start = orjson.loads, orjson.dumps, 0
-    for row, end in enumerate(offsets[1:].tolist()):
-        text = whole[start:end]
-        start = end
-        try:
-            value = loads(text)
-            if unique_keys and dumps(value).count(b'":') != text.count(b'":'):
-                valid[row] = False
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
-            valid[row] = False
-    return valid
-
-
-def _marked(array: Any) -> Any:
-    """Return documents with the version byte of jsonb in front."""
-    return pc.binary_join_element_wise(pa.scalar(b"\x01"), array.cast(pa.binary()), pa.scalar(b""))
+    good = documents.settled(array, unique_keys=binary)
+    return Cast(nulls(array), ~good, varied=documents.marked(array) if binary else array)
 
 
 def _numbers(array: Any, kind: type[np.generic]) -> NDArray[Any]:

@@ -7,7 +7,6 @@ changed row is missed once in 2⁶⁴ times; what it decides is checked again by
 from __future__ import annotations
 
 from hashlib import sha256
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from xxhash import xxh3_64_intdigest
 
 from howdah.catalog.model import SourceTable
 from howdah.reading import Row, row_bytes
-from howdah.vector.arrays import nulls, raw
+from howdah.vector.arrays import nulls, raw, without_nulls
 from howdah.vector.pieces import Pieces
 from howdah.vector.reading import Unit
 
@@ -58,17 +57,20 @@ def of_row(row: Row) -> int:
 def of_rows(unit: Unit) -> Digests:
     """Return the digest of each row of a unit; those of odd rows mean nothing."""
     pieces = Pieces(len(unit))
+    texts = []
+    # First what has the same width in all rows: which values are NULL, numbers, lengths; then the bytes of the rest.
     for column in unit.columns:
+        pieces.matrix(nulls(column).view(np.uint8).reshape(-1, 1))
         if str(column.type) in ("int64", "double"):
-            pieces.fixed(_plain(column), nulls(column))
-        else:
-            # What is NULL in one column would be NULL as a whole row.
-            pieces.varied(column.cast("binary").fill_null(b""), nulls(column))
-    data, offsets = raw(pieces.joined(np.ones(len(unit), np.bool_)))
-    whole, ends = data.data, offsets.tolist()
-    digest = xxh3_64_intdigest
-    found = (digest(whole[start:end]) for start, end in pairwise(ends))
-    return np.fromiter(found, np.uint64, len(unit))
+            pieces.matrix(_plain(column))
+            continue
+        text = without_nulls(column)
+        pieces.matrix(np.diff(raw(text)[1]).view(np.uint8).reshape(-1, 4))
+        texts.append(text)
+    for text in texts:
+        pieces.array(text)
+    whole = pieces.joined(np.ones(len(unit), np.bool_)).to_numpy(zero_copy_only=False)
+    return np.fromiter(map(xxh3_64_intdigest, whole), np.uint64, len(unit))
 
 
 def _plain(column: Any) -> NDArray[np.uint8]:

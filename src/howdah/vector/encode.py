@@ -17,7 +17,7 @@ from howdah.casts import CastError
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.rowcast import RowCast
 from howdah.vector import binary, columns, reading
-from howdah.vector.arrays import Bytes, nulls, raw
+from howdah.vector.arrays import Bytes, nulls, raw, without_nulls
 from howdah.vector.pieces import Pieces
 from howdah.vector.reading import Unit
 
@@ -260,13 +260,14 @@ def _value(scalar: Any) -> Any:
 
 def _patched(array: Any, decided: dict[int, bytes], null: Mask) -> Any:
     """Return an array with some values replaced, and nothing where there is NULL."""
-    values = array.cast(pa.binary()) if array.type != pa.binary() else array
+    values = without_nulls(array)
     if decided:
         mask = np.zeros(len(array), np.bool_)
         mask[list(decided)] = True
         values = pc.replace_with_mask(
             values, pa.array(mask), pa.array([decided[row] for row in sorted(decided)], pa.binary())
         )
-    if null.any():
+    # What became NULL by its cast, and not because it was.
+    if np.diff(raw(values)[1])[null].any():
         values = pc.if_else(pa.array(null), pa.scalar(b"", pa.binary()), values)
     return values

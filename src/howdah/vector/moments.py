@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from howdah.casts.temporal import MICROSECONDS
 from howdah.catalog.model import TargetType
-from howdah.vector.arrays import Bytes, lengths, matrix, pick
+from howdah.vector.arrays import Bytes, lengths, matrix, pick, raw
 
 Micros = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -56,9 +56,8 @@ def from_texts(array: Any, zone_allowed: bool) -> tuple[Micros, Mask]:
     for size in np.unique(sizes):
         if _SHORTEST <= size <= _LONGEST:
             rows = np.flatnonzero(sizes == size)
-            text = matrix(array, rows, int(size))
-            found = _usual(array, rows, text, zone_allowed)
-            micros[rows], settled[rows] = found or _of_length(text, zone_allowed)
+            found = _usual(array, rows, int(size), zone_allowed)
+            micros[rows], settled[rows] = found or _of_length(matrix(array, rows, int(size)), zone_allowed)
     return micros, settled
 
 
@@ -81,16 +80,21 @@ def _within(micros: Micros) -> Mask:
     return (micros >= _FIRST) & (micros <= _LAST)
 
 
-def _usual(array: Any, rows: NDArray[np.intp], text: Bytes, zone_allowed: bool) -> tuple[Micros, Mask] | None:
+def _usual(array: Any, rows: NDArray[np.intp], size: int, zone_allowed: bool) -> tuple[Micros, Mask] | None:
     """Return moments that are all written alike, like ``2026-11-22 08:00:00.5Z``, as Arrow reads them."""
-    size = text.shape[1]
-    zone = size > 19 and bool((text[:, -1] == ord("Z")).all())
+    data, offsets = raw(array)
+    starts = offsets[rows]
+
+    def written(at: int, *marks: str) -> bool:
+        found = data[starts + np.int32(at)]
+        return bool(np.logical_or.reduce([found == ord(mark) for mark in marks]).all())
+
+    zone = size > 19 and written(size - 1, "Z")
     fraction = size - 19 - zone
     if size < 19 or fraction == 1 or fraction > 7 or (zone and not zone_allowed):
         return None
-    marks = ((4, "-"), (7, "-"), (13, ":"), (16, ":"), *(((19, "."),) if fraction else ()))
-    between = (text[:, 10] == ord("T")) | (text[:, 10] == ord(" "))
-    if not between.all() or any((text[:, at] != ord(mark)).any() for at, mark in marks):
+    marks = ((4, "-"), (7, "-"), (10, "T", " "), (13, ":"), (16, ":"), *(((19, "."),) if fraction else ()))
+    if not all(written(at, *allowed) for at, *allowed in marks):
         return None
     try:
         found = pick(array, rows).cast(pa.timestamp("us", "UTC" if zone else None))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from howdah.vector.arrays import Bytes, from_matrix, from_pieces, raw
+from howdah.vector.arrays import Bytes, from_fixed, from_matrix, raw
 
 Mask = NDArray[np.bool_]
 
@@ -40,19 +40,19 @@ class Pieces:
             self.constant(width.to_bytes(4, "big"))
             self.matrix(values)
             return
-        whole = np.empty((self._rows, 4 + width), np.uint8)
-        whole[:, :4] = np.frombuffer(width.to_bytes(4, "big"), np.uint8)
-        whole[:, 4:] = values
-        whole[null, :4] = 255
-        sizes = np.where(null, 4, 4 + width).astype(np.int32)
+        self.matrix(np.where(null, -1, width).astype(">i4").view(np.uint8).reshape(-1, 4))
         self._flush()
-        self._arrays.append(from_pieces(whole, np.arange(4 + width, dtype=np.int32) < sizes[:, None], sizes))
+        self._arrays.append(from_fixed(values, null))
 
     def varied(self, values: Any, null: Mask) -> None:
-        """Add values of any length."""
+        """Add values of any length; where there is NULL, they are empty."""
         _, offsets = raw(values)
         sizes = np.diff(offsets)
         self.matrix(np.where(null, -1, sizes).astype(">i4").view(np.uint8).reshape(-1, 4))
+        self.array(values)
+
+    def array(self, values: Any) -> None:
+        """Add the values of a binary array as they are, without their lengths."""
         self._flush()
         self._arrays.append(values)
 
@@ -68,4 +68,8 @@ class Pieces:
         if not kept.all():
             mask = pa.array(kept)
             arrays = [array.filter(mask) for array in arrays]
-        return pc.binary_join_element_wise(*arrays, pa.scalar(b"", pa.binary())) if len(arrays) > 1 else arrays[0]
+        if len(arrays) == 1:
+            return arrays[0]
+        # A NULL of fixed width is no bytes at all.
+        nothing = pa.scalar(b"", pa.binary())
+        return pc.binary_join_element_wise(*arrays, nothing, null_handling="replace", null_replacement="")
