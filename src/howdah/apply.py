@@ -118,7 +118,7 @@ def apply(
             created += tuple(item for item in more if item.removeprefix("constraint ") not in released)
             notes += remarks
         created += tuple(f"sequence of {moved}" for moved in sequences.advance(connection, stale))
-        finish.analyze(connection, [item.plan for item in loaded.values() if item.effective])
+        finish.analyze(connection, [item.plan for item in loaded.values() if item.outdates_statistics])
     filled = Counter((plan.target.schema, plan.target.name) for plan in made.tables)
     for schema, table in sorted({(plan.target.schema, plan.target.name) for plan in stale}):
         if filled[schema, table] > 1:

@@ -79,6 +79,11 @@ class Merged:
     updated: int = 0
     deleted: int = 0
 
+    @property
+    def rows(self) -> int:
+        """Return how many rows in all."""
+        return self.inserted + self.updated + self.deleted
+
 
 @dataclass(frozen=True)
 class Patched:
@@ -112,3 +117,8 @@ class Loaded:
     effective: bool
     seconds: float
     patched: Patched | None = None
+
+    @property
+    def outdates_statistics(self) -> bool:
+        """Return whether the planner needs new statistics: after a tenth of the rows changed, as autovacuum has it."""
+        return self.effective and self.merged.rows * 10 >= self.loaded

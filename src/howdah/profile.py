@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 # Raised whenever what is measured changes, so that a profile kept in the ledger is not misread.
@@ -110,7 +110,7 @@ def to_json(profile: Profile) -> dict[str, Any]:
             {
                 "table": table.table,
                 "rows": table.rows,
-                "columns": [asdict(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
+                "columns": [vars(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
             }
             for table in profile.values()
         ],

@@ -27,7 +27,7 @@ def stamp_to_json(taken: Snapshot) -> str | None:
 
 def catalog_to_json(catalog: SourceCatalog) -> str:
     """Return a catalog as it is kept beside the stamp."""
-    return json.dumps(asdict(catalog))
+    return json.dumps(catalog, default=vars)
 
 
 def proven(known: Ledger, stamps: Mapping[str, Stamp]) -> set[str]:

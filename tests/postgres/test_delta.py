@@ -62,6 +62,15 @@ def again(database, path, **options):
     return report
 
 
+def moved_by(database, path, sent, script):
+    """Migrate, change the source, migrate again; return how many rows each sender was then asked for."""
+    again(database, path)
+    del sent[:]
+    change(path, script)
+    assert again(database, path).verdict == "verified"
+    return sent
+
+
 def check_ledger(database, request):
     """Every row of the source is in a chunk with its digest; the keys are those of the target."""
     made = plan(request)
@@ -117,32 +126,30 @@ def test_only_the_rows_that_changed_are_read_again_and_moved(database, source, s
 
 def test_a_gap_in_the_middle_is_filled_and_one_at_the_front(database, source, sent):
     change(source, "DELETE FROM t WHERE rowid BETWEEN 1500 AND 1600; DELETE FROM t WHERE rowid < 20")
-    again(database, source)
-    del sent[:]
-    change(source, "INSERT INTO t (rowid, k, n, u) VALUES (3, 'front', 1, -1), (1550, 'middle', 2, -2)")
-    assert again(database, source).verdict == "verified"
-    assert sent == [2]
+    more = "INSERT INTO t (rowid, k, n, u) VALUES (3, 'front', 1, -1), (1550, 'middle', 2, -2)"
+    assert moved_by(database, source, sent, more) == [2]
 
 
 def test_all_rows_of_a_chunk_may_vanish(database, source, sent):
-    again(database, source)
-    del sent[:]
-    change(source, "DELETE FROM t WHERE rowid BETWEEN 1 AND 1200")
-    assert again(database, source).verdict == "verified"
-    assert sent == [0]
+    assert moved_by(database, source, sent, "DELETE FROM t WHERE rowid BETWEEN 1 AND 1200") == [0]
     assert database.value("SELECT count(*) FROM t") == ROWS - 1200
 
 
 def test_too_many_changes_move_the_whole_table_and_the_next_few_do_not(database, source, sent):
+    assert moved_by(database, source, sent, "UPDATE t SET f = f + 1 WHERE n % 2") == [None]
+    assert moved_by(database, source, sent, "UPDATE t SET f = f + 1 WHERE n = 77") == [1]
+
+
+@pytest.mark.parametrize(("condition", "anew"), [("n < 400", False), ("n < 600", True)])
+def test_the_planner_gets_new_statistics_after_a_tenth_of_the_rows_changed(database, source, condition, anew):
+    analyzed = "SELECT last_analyze FROM pg_stat_user_tables WHERE relname = 't'"
     again(database, source)
-    del sent[:]
-    change(source, "UPDATE t SET f = f + 1 WHERE n % 2")
-    assert again(database, source).verdict == "verified"
-    assert sent == [None]
-    del sent[:]
-    change(source, "UPDATE t SET f = f + 1 WHERE n = 77")
-    assert again(database, source).verdict == "verified"
-    assert sent == [1]
+    database.value("SELECT pg_stat_force_next_flush()")
+    first = database.value(analyzed)
+    assert first is not None
+    change(source, f"UPDATE t SET f = f + 1 WHERE {condition}")
+    again(database, source)
+    assert (database.value(analyzed) != first) is anew
 
 
 def test_rows_go_into_quarantine_and_come_out_of_it(database, source, sent):

@@ -147,23 +147,31 @@ class Encoder:
 
 def lanes(connection: sqlite3.Connection, plan: TablePlan) -> tuple[str, ...]:
     """Return the lane of each column of :func:`sources`."""
-    names = sources(plan)
+    names, classes = sources(plan), _classes(plan)
+    # Of a column that has values of one class only, no sample must be looked at.
+    known = {name: next(iter(classes[name])) for name in names if len(classes.get(name, ())) == 1}
+    unknown = [name for name in names if name not in known]
+    known |= dict(zip(unknown, reading.lanes(connection, plan.table, unknown), strict=True))
     casts_of = {name: {c.cast for c in plan.columns if c.source == name} for name in names}
-    found = reading.lanes(connection, plan.table, names)
     return tuple(
-        "number" if casts_of[name] == {"float"} and lane in ("integer", "real") else lane
-        for name, lane in zip(names, found, strict=True)
+        "number" if casts_of[name] == {"float"} and known[name] in ("integer", "real") else known[name]
+        for name in names
     )
 
 
 def pure(plan: TablePlan, kinds: Sequence[str]) -> frozenset[str]:
     """Return the columns of which the profile says that all values are of their lane's storage class."""
-    classes = {c.source: c.stored.classes for c in plan.columns if c.stored}
+    classes = _classes(plan)
     return frozenset(
         name
         for name, lane in zip(sources(plan), kinds, strict=True)
         if name in classes and classes[name] <= {"real" if lane == "number" else lane}
     )
+
+
+def _classes(plan: TablePlan) -> dict[str, frozenset[str]]:
+    """Return the storage classes of the values of each column of which the profile knows them."""
+    return {c.source: c.stored.classes for c in plan.columns if c.source and c.stored}
 
 
 def sources(plan: TablePlan) -> tuple[str, ...]:
