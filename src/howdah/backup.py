@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from howdah import metrics
+from howdah import backup_metrics, continuity
 from howdah.errors import ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Instance, run_in
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
 
 KINDS = ("full", "diff", "incr")
+_SEGMENT = 16 * 2**20
 
 
 class BackupFailed(HowdahError):
@@ -126,9 +129,10 @@ def list_backups(instance: Instance, number: int = 1) -> list[Backup]:
 
 
 def check(instance: Instance) -> None:
-    """Have pgBackRest archive a segment and find it in the repository.
+    """Have pgBackRest archive a segment and find it in the repository; then look for gaps in the archive.
 
     :raises BackupFailed: it did not arrive.
+    :raises ArchiveIncomplete: segments are missing since the oldest backup.
     """
     answer = run_in(instance.server.container, [*pgbackrest(instance), "check"])
     if answer.code != 0:
@@ -138,6 +142,12 @@ def check(instance: Instance) -> None:
             f"Archiving{where if instance.repository.second else ''} does not work: {answer.complaint}.",
             f"See docker logs {instance.server.container}.",
         )
+    _check_continuity(instance)
+
+
+def _check_continuity(instance: Instance) -> None:
+    numbers = instance.repository.numbers
+    continuity.check(instance, [(pgbackrest(instance, number), list_backups(instance, number)) for number in numbers])
 
 
 def next_kind(listed: list[Backup]) -> str:
@@ -158,6 +168,7 @@ def take_each(instance: Instance, kind: str = "auto") -> tuple[Backup, ...]:
     :raises LockHeld: another backup runs.
     :raises BackupFailed: one of them failed, damaged pages were found, or there is no manifest to prove it by. Metrics
         keep the last success. A repository that fails does not keep the other one from its backup.
+    :raises ArchiveIncomplete: the backups are good, but segments are missing in the archive since the oldest one.
     """
     if kind not in ("auto", *KINDS):
         raise ConfigurationError(f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}.")
@@ -175,10 +186,11 @@ def take_each(instance: Instance, kind: str = "auto") -> tuple[Backup, ...]:
                 _write_manifest(instance, taken)
             if failed:
                 raise _together(instance, taken, failed)
+            _check_continuity(instance)
         except HowdahError:
-            _write_metrics(instance, began, taken, complete=False)
+            backup_metrics.write(instance, began, taken, complete=False)
             raise
-        _write_metrics(instance, began, taken, complete=True)
+        backup_metrics.write(instance, began, taken, complete=True)
     return tuple(taken)
 
 
@@ -190,6 +202,12 @@ def _take(instance: Instance, kind: str, number: int) -> Backup:
     answer = run_in(instance.server.container, [*pgbackrest(instance, number), f"--type={kind}", "backup"])
     if answer.code == 50:
         raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
+    if answer.code != 0 and _is_full(where := Path(instance.repository.where(number))):
+        raise BackupFailed(
+            f"The {kind} backup failed ({answer.code}): the disk of the repository {where} is full.",
+            "The last good backup is untouched, and the server goes on. Make room there, or keep fewer backups"
+            " (backup_retention_full), and run howdah backup again.",
+        )
     if answer.code != 0:
         raise BackupFailed(
             f"The {kind} backup failed ({answer.code}): {answer.complaint}.",
@@ -221,6 +239,11 @@ def _together(instance: Instance, taken: list[Backup], failed: dict[int, HowdahE
     return kind(" ".join(said), first.next_step)
 
 
+def _is_full(folder: Path) -> bool:
+    """Whether not even a WAL segment fits; pgBackRest names other reasons when a write ended half way."""
+    return folder.is_dir() and shutil.disk_usage(folder).free < _SEGMENT
+
+
 def _write_manifest(instance: Instance, taken: list[Backup]) -> None:
     """Keep what the instance holds at a new restore point after the backups, which thereby can be reached from each."""
     labels = [backup.label for backup in taken]
@@ -241,43 +264,6 @@ def _write_manifest(instance: Instance, taken: list[Backup]) -> None:
         # What a repository holds that does not answer is not known; take_each tells of it.
         return
     store.expire(instance, known)
-
-
-def _write_metrics(instance: Instance, began: float, taken: list[Backup], *, complete: bool) -> None:
-    """Write what the run came to, and with a second repository also what it came to in each.
-
-    :param complete: every repository has its backup, and there is a manifest.
-    """
-    path = instance.metrics_dir / "howdah_backup.prom"
-    before = metrics.read(path)
-    last = float(taken[0].stopped) if complete else before.get("howdah_backup_last_success_timestamp_seconds", 0.0)
-    size = float(taken[0].size) if complete else before.get("howdah_backup_last_size_bytes", 0.0)
-    values = {
-        "howdah_backup_last_run_timestamp_seconds": ("When a backup last ran.", float(int(began))),
-        "howdah_backup_last_run_success": ("Whether it succeeded.", 1.0 if complete else 0.0),
-        "howdah_backup_last_success_timestamp_seconds": ("When the last good backup ended.", last),
-        "howdah_backup_last_size_bytes": ("Size of the database in the last good backup.", size),
-        "howdah_backup_last_duration_seconds": ("How long the last run took.", round(time.time() - began, 3)),
-    }
-    labels = {"instance": instance.name, "environment": instance.environment}
-    metrics.write(path, metrics.render(values, labels))
-    if instance.repository.second:
-        for number in instance.repository.numbers:
-            _write_repository_metrics(instance, number, [good for good in taken if good.repository == number], labels)
-
-
-def _write_repository_metrics(instance: Instance, number: int, taken: list[Backup], labels: dict[str, str]) -> None:
-    path = instance.metrics_dir / f"howdah_backup_repository_{number}.prom"
-    name = "howdah_backup_repository_last_success_timestamp_seconds"
-    last = float(taken[0].stopped) if taken else metrics.read(path).get(name, 0.0)
-    values = {
-        "howdah_backup_repository_last_run_success": (
-            "Whether the last run gave this repository a backup.",
-            1.0 if taken else 0.0,
-        ),
-        name: ("When the last good backup of this repository ended.", last),
-    }
-    metrics.write(path, metrics.render(values, labels | {"repository": str(number)}))
 
 
 def pgbackrest(instance: Instance, number: int | None = None) -> list[str]:

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from howdah import files
+from howdah.instance import Instance
+
+
+def labels(instance: Instance) -> dict[str, str]:
+    """Return whose the metrics are; ``instance`` alone is Prometheus' own, which renames a label of that name."""
+    return {"howdah_instance": instance.name, "environment": instance.environment}
 
 
 def render(values: Mapping[str, tuple[str, float]], labels: Mapping[str, str]) -> str:

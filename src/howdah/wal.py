@@ -7,6 +7,8 @@ import re
 from collections.abc import Collection
 
 _ARCHIVED = re.compile(r"(?P<id>[^/]+)/[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
+# A line of a timeline's history: timeline, where it ended, why.
+_ENDED = re.compile(r"\s*(?P<timeline>\d+)\s+(?P<high>[0-9A-Fa-f]+)/(?P<low>[0-9A-Fa-f]+)\s")
 _WORD = 1 << 32
 
 
@@ -44,6 +46,36 @@ def archived(listing: str, first: str) -> set[str]:
             by_id.setdefault(found["id"], set()).add(found["name"])
     holding = [names for names in by_id.values() if first in names]
     return max(holding or by_id.values(), key=max, default=set())
+
+
+def begins(history: str, timeline: str, size: int) -> list[tuple[int, str]]:
+    """Return where each timeline on the way to one begins, the oldest first, as (place, timeline).
+
+    :param history: the timeline's history file; empty for the first one, which has none.
+    :param timeline: eight hexadecimal digits.
+
+    >>> begins("1\\t0/5000060\\tbefore a mistake\\n", "00000002", 16 * 2**20)
+    [(0, '00000001'), (5, '00000002')]
+    """
+    found, place = [], 0
+    for line in history.splitlines():
+        if not (ended := _ENDED.match(line)):
+            continue
+        found.append((place, f"{int(ended['timeline']):08X}"))
+        place = ((int(ended["high"], 16) << 32) + int(ended["low"], 16)) // size
+    return [*found, (place, timeline)]
+
+
+def expected(place: int, way: Collection[tuple[int, str]], size: int) -> str:
+    """Return the name of the segment that a replay reads at a place: that of the newest timeline that holds it.
+
+    :param way: what :func:`begins` returned.
+
+    >>> way = [(0, "00000001"), (5, "00000002")]
+    >>> [expected(place, way, 16 * 2**20)[:8] for place in (4, 5)]
+    ['00000001', '00000002']
+    """
+    return name(place, max(entry for entry in way if entry[0] <= place)[1], size)
 
 
 def missing(there: Collection[str], first: str, last: str, size: int) -> list[str]:

@@ -23,15 +23,15 @@ from howdah.cli import show
     show_default=True,
     help="auto: full where there is none yet, else differential.",
 )
-@click.option("--check", is_flag=True, help="Only check that a WAL segment reaches the repository.")
+@click.option("--check", is_flag=True, help="Only check that WAL reaches the archive, and that it has no gap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
-    """Back an instance up. One backup runs at a time; a damaged one is a failure."""
+    """Back an instance up. One backup runs at a time; a damaged one is a failure, and so is a gap in the archive."""
     place = instances.load(where)
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if check:
         engine.check(place)
-        click.echo(f"{stamp} {place.name}: archiving works.")
+        click.echo(f"{stamp} {place.name}: archiving works, and the archive has no gap.")
         return
     everywhere = engine.take_each(place, kind)
     if doubt := key.doubt(place):

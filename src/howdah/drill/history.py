@@ -71,4 +71,4 @@ def write_metrics(instance: Instance, drill: Drill) -> None:
         ("howdah_drill_rto_seconds", "Restore and replay of the last proven drill.", drill.rto_seconds),
     ):
         values[name] = (text, kept(name, value))
-    metrics.write(where, metrics.render(values, {"instance": instance.name, "environment": instance.environment}))
+    metrics.write(where, metrics.render(values, metrics.labels(instance)))

@@ -16,7 +16,7 @@ import pytest
 
 from howdah import backup, metrics
 from howdah.backup import Backup, BackupFailed, read_info, take
-from howdah.errors import ConfigurationError, HowdahError, LockHeld
+from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Output
 from howdah.locks import one_at_a_time
 
@@ -88,6 +88,7 @@ def repository(monkeypatch):
     monkeypatch.setattr(backup, "run_in", stand_in)
     # What it needs is a server: tests/instances asks a real one.
     monkeypatch.setattr(backup, "_write_manifest", lambda *_: None)
+    monkeypatch.setattr(backup, "_check_continuity", lambda *_: None)
     return stand_in
 
 
@@ -151,7 +152,7 @@ def test_a_backup_is_returned_as_the_repository_lists_it(instance, repository):
 def test_metrics_say_whose_they_are(instance, repository):
     take(instance)
     text = (instance.metrics_dir / "howdah_backup.prom").read_text()
-    assert f'{LAST_SUCCESS}{{environment="test",instance="howdah-test"}} 1700000060\n' in text
+    assert f'{LAST_SUCCESS}{{environment="test",howdah_instance="howdah-test"}} 1700000060\n' in text
 
 
 @pytest.mark.parametrize(
@@ -358,3 +359,17 @@ def test_what_a_wrong_key_makes_of_the_answer_is_read_and_not_shown():
         read_info(text.replace("GARBAGE", "\x19\x0e"), "main")
     assert "key/value" not in str(raised.value)
     assert "docs/runbooks/key.md" in raised.value.next_step
+
+
+def test_a_gap_fails_the_run_and_keeps_the_last_success(instance, repository, monkeypatch):
+    take(instance)
+    repository.next = entry("20231115-221320F", stop=1_700_100_000)
+
+    def gap(*_):
+        raise ArchiveIncomplete("The archive has a gap.", "Take a backup.")
+
+    monkeypatch.setattr(backup, "_check_continuity", gap)
+    with pytest.raises(ArchiveIncomplete):
+        take(instance)
+    assert figures(instance)["howdah_backup_last_run_success"] == 0.0
+    assert figures(instance)[LAST_SUCCESS] == 1_700_000_060
