@@ -11,7 +11,8 @@ from tests.bench import output
 from tests.bench.bench import Options, run
 from tests.bench.contest import NAMES, chosen
 from tests.bench.generate import NAMED, size
-from tests.bench.tools import ROOT, Missing
+from tests.bench.tools import ROOT
+from tests.packages import Missing
 
 
 def main() -> int:

@@ -16,7 +16,8 @@ from tests.bench.contest import Contestant, Job, Step
 from tests.bench.generate import Size, write_tables
 from tests.bench.measure import Usage, measure
 from tests.bench.target import SETTINGS, Database, Fingerprint, Server, server
-from tests.bench.tools import HERE, Missing, Tools
+from tests.bench.tools import HERE, Tools
+from tests.packages import Missing
 
 # What a loader of the peers' kind does; the rest of a migration is before and after it.
 LOAD = ("profile", "plan", "compare", "create", "load")

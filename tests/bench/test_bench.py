@@ -21,7 +21,8 @@ from tests.bench.contest import CONTESTANTS, PROGRAMS, STEPS, Contestant, Step, 
 from tests.bench.generate import Size
 from tests.bench.measure import Usage, measure
 from tests.bench.promises import promises, ratio
-from tests.bench.tools import ROOT, Missing
+from tests.bench.tools import ROOT
+from tests.packages import Missing
 from tests.servers import LABEL
 
 TINY = Options(

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import packages
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 REQUIREMENTS = (HERE / "requirements.txt", ROOT / "constraints.txt")
-
-
-class Missing(RuntimeError):
-    """A peer is not on this host and cannot be got."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,8 @@ class Tools:
             for other in self.folder.glob("peers-*"):
                 shutil.rmtree(other)
             wanted = ["--requirement", str(REQUIREMENTS[0]), "--constraint", str(REQUIREMENTS[1])]
-            _run([sys.executable, "-m", "venv", str(environment)])
-            _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
+            packages.run([sys.executable, "-m", "venv", str(environment)])
+            packages.run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted])
             (environment / "complete").touch()
         return str(python)
 
@@ -55,26 +52,4 @@ class Tools:
 
         :raises Missing: no package mirror answers.
         """
-        installed = shutil.which("pgloader")
-        if installed:
-            return installed
-        folder = self.folder / "pgloader"
-        program = folder / "usr" / "bin" / "pgloader"
-        if not program.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            _run(["apt-get", "download", "--quiet", "pgloader"], folder)
-            (package,) = folder.glob("pgloader_*.deb")
-            _run(["dpkg-deb", "--extract", str(package), str(folder)])
-            package.unlink()
-        return str(program)
-
-
-def _run(command: list[str], folder: Path | None = None) -> None:
-    try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Missing(f"{command[0]} failed: {error}") from error
-    if done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-        raise Missing(f"{' '.join(command[:4])} … failed: {''.join(last)}")
+        return packages.program("pgloader", "pgloader", self.folder)

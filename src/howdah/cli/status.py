@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 import click
 from rich.table import Table
 from rich.text import Text
 
 from howdah import instance as instances
-from howdah import status as engine
 from howdah.cli import show
+from howdah.status import ask, metrics
+from howdah.status.model import ArchiveStatus, BackupStatus, DrillStatus, Status
 
 
 @click.command()
 @click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
 @click.option("--tables", is_flag=True, help="Also show where the rows of every table are, and what to type next.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the page.")
-def status(where: str | None, tables: bool, as_json: bool) -> None:
-    """Show server, pools, backups and migrations at a glance."""
+@click.option("--metrics", "only_metrics", is_flag=True, help="Print nothing: write metrics for Prometheus (for cron).")
+def status(where: str | None, tables: bool, as_json: bool, only_metrics: bool) -> None:
+    """Show server, pools, backups, drills and migrations at a glance."""
     place = instances.load(where)
-    page = engine.gather(place)
+    if only_metrics:
+        metrics.write(place)
+        return
+    page = ask.gather(place)
     if as_json:
-        click.echo(engine.as_json(page))
+        click.echo(json.dumps(page.to_dict(), indent=2))
         return
     _print(place, page)
     if tables:
         _print_tables(place, page)
 
 
-def _print(place: instances.Instance, page: engine.Status) -> None:
+def _print(place: instances.Instance, page: Status) -> None:
     out = show.console()
     well = (
         Text("all is well", style="bold green")
@@ -37,47 +45,101 @@ def _print(place: instances.Instance, page: engine.Status) -> None:
     out.print(Text.assemble((f"{page.name}  ", "bold"), well))
     out.print()
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold")
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for name, said in _rows(place, page):
+        table.add_row(name, said)
+    out.print(table)
+    if page.problems:
+        out.print()
+    for problem in page.problems:
+        out.print(Text(f"! {problem.what}", style="red"))
+        if problem.next_step:
+            out.print(Text(f"  next: {problem.next_step}"))
+
+
+def _rows(place: instances.Instance, page: Status) -> Iterator[tuple[str, str]]:
     if page.server:
-        table.add_row(
+        yield (
             "server",
-            f"PostgreSQL {page.server.version}, {page.server.connections} of {page.server.max_connections} connections,"
-            f" {show.size(page.server.size)}",
-            f"{place.server.address}:{place.server.port} since {page.server.started_at}",
+            f"PostgreSQL {page.server.version} at {place.server.address}:{place.server.port},"
+            f" {page.server.connections} of {page.server.max_connections} connections, {show.size(page.server.size)}",
         )
+    else:
+        yield "server", f"does not answer at {place.server.socket_dir}"
     used = [pool for pool in page.pools if pool.clients or pool.waiting or pool.servers]
-    table.add_row(
+    yield (
         "pooler",
-        f"{sum(pool.clients for pool in used)} clients on {sum(pool.servers for pool in used)} connections",
-        f"{place.pooler.address}:{place.pooler.port}",
+        f"{place.pooler.address}:{place.pooler.port}, {sum(pool.clients for pool in used)} clients"
+        f" on {sum(pool.servers for pool in used)} connections",
     )
-    if page.backup:
-        table.add_row(
-            "backup",
-            f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago",
-            f"{page.backup.count} in {place.repository.path}",
-        )
-    if page.drill:
-        took = f", back in {page.drill.rto_seconds:.0f} s" if page.drill.rto_seconds is not None else ""
-        table.add_row(
-            "drill",
-            f"{page.drill.verdict}, {show.age(page.drill.age)} ago{took}",
-            f"{place.state_dir}/drills/history.jsonl",
-        )
     if page.archive:
-        working = "failing" if page.archive.failing else "working"
-        table.add_row("archive", f"{working}, {page.archive.archived} segments", page.archive.last_archived_at)
+        yield "archive", _archive(page.archive)
+        yield "pg_wal", f"{show.size(page.archive.wal_size)} of {show.size(page.archive.wal_limit)}"
+    yield (
+        "backup",
+        f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago" if page.backup else "none",
+    )
+    for number, held in zip(place.repository.numbers, (page.backup, page.second), strict=False):
+        name = "repository" if number == 1 else f"repository {number}"
+        yield name, _repository(place.repository.where(number), held)
+    yield "drill", _drill(page.drill)
     for app in page.applications:
         waiting = f", {app.quarantined_rows:,} in quarantine" if app.quarantined_rows else ""
-        table.add_row(app.name, f"{app.verdict}: {app.loaded_rows:,} rows{waiting}", app.finished_at)
-    out.print(table)
-    for problem in page.problems:
-        out.print(Text(f"! {problem}", style="red"))
+        when = f", {app.finished_at}" if app.finished_at else ""
+        yield app.name, f"{app.verdict}: {app.loaded_rows:,} rows{waiting}{when}"
 
 
-def _print_tables(place: instances.Instance, page: engine.Status) -> None:
+def _archive(archive: ArchiveStatus) -> str:
+    """Return what is said of the way into the archive.
+
+    >>> _archive(ArchiveStatus(7, 0, "2026-11-22T01:51:36Z", False))
+    'works, nothing waits; the last segment went at 2026-11-22T01:51:36Z'
+    >>> _archive(ArchiveStatus(0, 9, "", True, waiting=2, waiting_size=33_554_432, waiting_seconds=600))
+    'fails, 2 segments (33.6 MB) wait for 10 min; none was archived'
+    """
+    waits = (
+        f"{show.plural(archive.waiting, 'segment', 'segments')} ({show.size(archive.waiting_size)})"
+        f" wait{'s' * (archive.waiting == 1)} for {show.age(archive.waiting_seconds)}"
+        if archive.waiting
+        else "nothing waits"
+    )
+    last = f"the last segment went at {archive.last_archived_at}" if archive.last_archived_at else "none was archived"
+    return f"{'fails' if archive.failing else 'works'}, {waits}; {last}"
+
+
+def _repository(where: str, backup: BackupStatus | None) -> str:
+    held = f"{show.plural(backup.count, 'backup', 'backups')}, {show.size(backup.stored)} " if backup else ""
+    free = f", {show.size(backup.free)} free" if backup and backup.free is not None else ""
+    return f"{held}in {where}{free}"
+
+
+def _drill(drill: DrillStatus | None) -> str:
+    """Return what is said of the last drill.
+
+    >>> _drill(DrillStatus("proven", "All came back.", 7200, 7200, 12.04, 0.21))
+    'proven 2 h ago: RPO 0.2 s, RTO 12.0 s'
+    >>> _drill(DrillStatus("failed", "The archive has a gap.", 60, 90000, None))
+    'failed 60 s ago; the last proof is 25 h old'
+    """
+    if drill is None:
+        return "none yet; prove the last backup with howdah drill"
+    figures = [
+        f"{name} {seconds:.1f} s"
+        for name, seconds in (("RPO", drill.rpo_seconds), ("RTO", drill.rto_seconds))
+        if seconds is not None
+    ]
+    proof = (
+        ""
+        if drill.verdict == "proven"
+        else "; no proof yet"
+        if drill.proven_age is None
+        else f"; the last proof is {show.age(drill.proven_age)} old"
+    )
+    return f"{drill.verdict} {show.age(drill.age)} ago{': ' * bool(figures)}{', '.join(figures)}{proof}"
+
+
+def _print_tables(place: instances.Instance, page: Status) -> None:
     out = show.console()
     for app in page.applications:
         if not app.tables:

@@ -10,18 +10,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from howdah import status
+from howdah import metrics
 from howdah.drill import history
 from howdah.drill.model import Drill
-from howdah.status import (
+from howdah.errors import HowdahError
+from howdah.status import ask, judge
+from howdah.status import metrics as status_metrics
+from howdah.status.model import (
     ApplicationStatus,
     ArchiveStatus,
     BackupStatus,
     DrillStatus,
     PoolStatus,
+    Problem,
     ServerStatus,
     Status,
-    as_json,
 )
 
 SERVER = ServerStatus("15.14", "2026-01-01T00:00:00Z", 5, 100, 10_000_000, 0)
@@ -33,7 +36,7 @@ WELL = Status("howdah-test", "test", SERVER, (POOL,), ARCHIVE, BACKUP, (APPLICAT
 
 
 def judged(page: Status, *unanswered: str) -> list[str]:
-    return list(status._judge(page, list(unanswered)).problems)
+    return [str(found) for found in judge.judged(page, [Problem(what) for what in unanswered]).problems]
 
 
 def test_nothing_is_said_when_all_is_well():
@@ -41,13 +44,13 @@ def test_nothing_is_said_when_all_is_well():
 
 
 def test_the_rest_of_the_page_stays_as_it_is():
-    assert replace(status._judge(WELL, ["The pooler does not answer."]), problems=()) == WELL
+    assert replace(judge.judged(WELL, [Problem("The pooler does not answer.")]), problems=()) == WELL
 
 
 @pytest.mark.parametrize("failures", [1, 17])
 def test_damaged_pages(failures):
     page = replace(WELL, server=replace(SERVER, checksum_failures=failures))
-    assert judged(page) == [f"{failures} data pages fail their checksum: restore from a backup."]
+    assert judged(page) == [f"{failures} data pages fail their checksum. Find them with pg_amcheck, then restore."]
 
 
 def test_failing_archiving():
@@ -58,6 +61,27 @@ def test_failing_archiving():
 
 def test_archiving_that_failed_once_and_works_again_is_no_problem():
     assert judged(replace(WELL, archive=replace(ARCHIVE, failed=4))) == []
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(600, False), (601, True)])
+def test_a_segment_that_waits_for_long(seconds, said):
+    page = replace(WELL, archive=replace(ARCHIVE, waiting=1, waiting_seconds=seconds))
+    assert [words.startswith("WAL waits for the archive since 10 minutes") for words in judged(page)] == [True] * said
+
+
+@pytest.mark.parametrize(("size", "said"), [(2_000, False), (2_001, True)])
+def test_wal_beyond_twice_its_limit(size, said):
+    page = replace(WELL, archive=replace(ARCHIVE, wal_size=size, wal_limit=1_000))
+    assert [words.startswith("pg_wal holds 2 times max_wal_size") for words in judged(page)] == [True] * said
+
+
+def test_a_second_repository_has_an_age_of_its_own():
+    old = "The last backup in the second repository is 26 hours old. Take one: howdah backup."
+    assert judged(replace(WELL, second=replace(BACKUP, age=26 * 3600))) == [old]
+
+
+def test_a_key_that_nobody_has_a_copy_of():
+    assert [found.what for found in judge.judged(WELL, [], "Nobody has the key.").problems] == ["Nobody has the key."]
 
 
 def test_no_backup():
@@ -86,27 +110,37 @@ def test_a_proof_is_too_old_after_two_nights(age):
 
 
 def test_a_drill_that_failed_is_said_in_its_own_words():
-    failed = replace(DRILL, verdict="failed", sentence="The archive has a gap.")
-    assert judged(replace(WELL, drill=failed)) == ["The last drill failed: The archive has a gap."]
+    failed = replace(DRILL, verdict="failed", sentence="The archive has a gap.", next_step="Take a backup.")
+    assert judged(replace(WELL, drill=failed)) == ["The last drill failed: The archive has a gap. Take a backup."]
+
+
+@pytest.mark.parametrize("drill", [None, replace(DRILL, verdict="restored", proven_age=None)])
+def test_a_backup_that_was_never_proven_is_said_when_it_is_older_than_a_proof_may_be(drill):
+    assert judged(replace(WELL, drill=drill)) == []
+    old = replace(BACKUP, oldest_age=50 * 3600 + 1)
+    assert judged(replace(WELL, drill=drill, backup=old)) == ["No backup was ever proven. Prove one: howdah drill."]
 
 
 def test_the_last_drill_and_the_last_proof_are_read_from_the_history(instance):
     now = datetime(2026, 1, 3, tzinfo=UTC)
-    assert status._drill(instance, now) is None
+    assert ask._drill(instance, now) is None
     for day, verdict in ((1, "proven"), (2, "failed")):
         began = datetime(2026, 1, day, tzinfo=UTC).isoformat()
         drill = Drill(identity="d", instance="i", environment="e", howdah_version="0", started_at=began)
         history.append(
             instance, drill.model_copy(update={"finished_at": began, "verdict": verdict, "sentence": verdict})
         )
-    assert status._drill(instance, now) == DrillStatus("failed", "failed", 86_400, 2 * 86_400, None)
+    assert ask._drill(instance, now) == DrillStatus("failed", "failed", 86_400, 2 * 86_400, None)
 
 
 @given(st.lists(st.integers(0, 3), max_size=4))
 def test_waiting_clients_are_said_for_each_pool_that_has_some(waiting):
     pools = tuple(replace(POOL, database=f"db{number}", waiting=count) for number, count in enumerate(waiting))
     assert judged(replace(WELL, pools=pools)) == [
-        f"{count} clients wait for a connection to db{number}." for number, count in enumerate(waiting) if count
+        f"{count} clients wait for a connection to db{number}."
+        " See which statements take long: SELECT * FROM pg_stat_activity."
+        for number, count in enumerate(waiting)
+        if count
     ]
 
 
@@ -122,7 +156,8 @@ def test_waiting_clients_are_said_for_each_pool_that_has_some(waiting):
 )
 def test_a_migration_that_did_not_end_verified(verdict, problem):
     said = judged(replace(WELL, applications=(replace(APPLICATION, verdict=verdict),)))
-    assert said == ([f"dadm: the last migration ended {verdict}."] if problem else [])
+    problem_of = f"dadm: the last migration ended {verdict}. See its report, then migrate again."
+    assert said == ([problem_of] if problem else [])
 
 
 def test_a_server_that_does_not_answer_is_one_problem_and_not_five():
@@ -147,9 +182,17 @@ def test_what_does_not_answer_is_said_first_and_data_before_delay():
 
 
 def test_json_holds_the_whole_page():
-    page = status._judge(replace(WELL, backup=None), [])
-    read = json.loads(as_json(page))
+    page = judge.judged(replace(WELL, backup=None), [])
+    read = json.loads(json.dumps(page.to_dict()))
     assert read["server"]["version"] == "15.14"
     assert read["backup"] is None
     assert read["applications"][0]["verdict"] == "verified"
-    assert read["problems"] == list(page.problems)
+    assert read["problems"] == [{"what": "There is no good backup.", "next_step": "Take one: howdah backup."}]
+
+
+def test_metrics_of_a_silent_server_say_so_and_nothing_else(instance):
+    with pytest.raises(HowdahError, match="does not answer"):
+        status_metrics.write(instance)
+    found = metrics.read(status_metrics.path(instance))
+    assert found.pop("howdah_status_last_run_timestamp_seconds") > 0
+    assert found == {"howdah_up": 0.0}

@@ -1,0 +1,83 @@
+"""What the figures of the page come to: what needs attention, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from howdah.status.model import ArchiveStatus, BackupStatus, DrillStatus, Problem, Status
+
+# A backup a day is the schedule; an hour's grace for one that is under way.
+BACKUP_MAX_AGE = timedelta(hours=25)
+# So is a drill, and one that was missed is made up for.
+DRILL_MAX_AGE = timedelta(hours=50)
+# A segment is archived within a second of its end; the server waits for a minute after a few failures.
+WAITING_MAX_AGE = timedelta(minutes=10)
+# Beyond twice max_wal_size something holds the WAL: the archive, or a replication slot.
+WAL_MAX_SHARE = 2
+
+
+def judged(page: Status, unanswered: list[Problem], doubt: str = "") -> Status:
+    """Return the page with what needs attention: first what did not answer, then what the figures say.
+
+    :param doubt: why the repository's key may be lost one day.
+    """
+    lost = [Problem(doubt)] if doubt else []
+    return replace(page, problems=(*unanswered, *_found(page, bool(unanswered)), *lost))
+
+
+def _found(page: Status, unanswered: bool) -> Iterator[Problem]:
+    if page.server and page.server.checksum_failures:
+        yield Problem(
+            f"{page.server.checksum_failures} data pages fail their checksum.",
+            "Find them with pg_amcheck, then restore.",
+        )
+    if page.archive:
+        yield from _wal(page.archive)
+    if page.server and page.backup is None and not unanswered:
+        yield Problem("There is no good backup.", "Take one: howdah backup.")
+    if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
+        yield Problem(f"The last backup is {page.backup.age // 3600} hours old.", "Take one: howdah backup.")
+    if page.second and page.second.age > BACKUP_MAX_AGE.total_seconds():
+        yield Problem(
+            f"The last backup in the second repository is {page.second.age // 3600} hours old.",
+            "Take one: howdah backup.",
+        )
+    yield from _drill(page.drill, page.backup)
+    for pool in page.pools:
+        if pool.waiting:
+            yield Problem(
+                f"{pool.waiting} clients wait for a connection to {pool.database}.",
+                "See which statements take long: SELECT * FROM pg_stat_activity.",
+            )
+    for app in page.applications:
+        if app.verdict not in ("verified", "never"):
+            yield Problem(f"{app.name}: the last migration ended {app.verdict}.", "See its report, then migrate again.")
+
+
+def _wal(archive: ArchiveStatus) -> Iterator[Problem]:
+    if archive.failing:
+        yield Problem("WAL archiving fails: a restore would miss the newest changes.", "Try howdah backup --check.")
+    elif archive.waiting_seconds > WAITING_MAX_AGE.total_seconds():
+        yield Problem(
+            f"WAL waits for the archive since {archive.waiting_seconds // 60} minutes:"
+            " a restore would miss what is in it.",
+            "Try howdah backup --check.",
+        )
+    if archive.wal_limit and archive.wal_size > WAL_MAX_SHARE * archive.wal_limit:
+        yield Problem(
+            f"pg_wal holds {archive.wal_size / archive.wal_limit:.0f} times max_wal_size: it may fill the disk.",
+            "See what holds it: archiving, or a slot in pg_replication_slots.",
+        )
+
+
+def _drill(drill: DrillStatus | None, backup: BackupStatus | None) -> Iterator[Problem]:
+    proven_age = drill.proven_age if drill else None
+    if drill and drill.verdict == "failed":
+        yield Problem(f"The last drill failed: {drill.sentence}", drill.next_step or "Drill again: howdah drill.")
+    elif proven_age is None:
+        if backup and backup.oldest_age > DRILL_MAX_AGE.total_seconds():
+            yield Problem("No backup was ever proven.", "Prove one: howdah drill.")
+    elif proven_age > DRILL_MAX_AGE.total_seconds():
+        yield Problem(f"No backup was proven for {proven_age // 3600} hours.", "Prove one: howdah drill.")

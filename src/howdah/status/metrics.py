@@ -1,0 +1,57 @@
+"""What changes between backups and drills, for Prometheus: does the server answer, and where is its WAL."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import psycopg
+
+from howdah import metrics
+from howdah.errors import HowdahError
+from howdah.instance import Instance
+from howdah.status import wal
+from howdah.status.model import ArchiveStatus
+
+
+def path(instance: Instance) -> Path:
+    """Return the file for the textfile collector."""
+    return instance.metrics_dir / "howdah_status.prom"
+
+
+def write(instance: Instance) -> None:
+    """Ask the server and replace the file; of a silent server it says only that it is silent.
+
+    :raises HowdahError: the server did not answer, and the file says so.
+    """
+    now = time.time()
+    try:
+        with psycopg.connect(instance.dsn(), connect_timeout=5) as connection:
+            archive = wal.ask(connection)
+    except psycopg.Error as error:
+        _write(instance, now, {"howdah_up": ("Whether the server answers.", 0.0)})
+        raise HowdahError(
+            f"The server does not answer: {' '.join(str(error).split())}.",
+            f"See docker logs {instance.server.container}.",
+        ) from error
+    _write(instance, now, {"howdah_up": ("Whether the server answers.", 1.0)} | _values(archive, now))
+
+
+def _values(archive: ArchiveStatus, now: float) -> dict[str, tuple[str, float]]:
+    since = now - archive.waiting_seconds if archive.failing else 0.0
+    return {
+        "howdah_archive_failing_since_timestamp_seconds": (
+            "Since when archiving fails, by the oldest segment that waits; 0: it works.",
+            float(int(since)),
+        ),
+        "howdah_wal_waiting_segments": ("Complete WAL segments not in the archive yet.", float(archive.waiting)),
+        "howdah_wal_waiting_bytes": ("Their size.", float(archive.waiting_size)),
+        "howdah_wal_waiting_seconds": ("How long the oldest of them waits.", float(archive.waiting_seconds)),
+        "howdah_pg_wal_bytes": ("Size of pg_wal.", float(archive.wal_size)),
+        "howdah_pg_wal_limit_bytes": ("max_wal_size.", float(archive.wal_limit)),
+    }
+
+
+def _write(instance: Instance, now: float, values: dict[str, tuple[str, float]]) -> None:
+    stamp = {"howdah_status_last_run_timestamp_seconds": ("When this file was written.", float(int(now)))}
+    metrics.write(path(instance), metrics.render(stamp | values, metrics.labels(instance)))
