@@ -28,7 +28,7 @@ _HELD_BYTES = 8 << 20
 def key_columns(plan: TablePlan) -> list[list[str]]:
     """Return name and type of each column that identifies a row; rows without a key go by a digest."""
     types = {column.target: column.type.sql for column in plan.columns}
-    return [[name, types[name]] for name in plan.key] or [["h", "uuid"]]
+    return [[name, types[name]] for name in plan.key] or [["h", "bytea"]]
 
 
 def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
@@ -238,7 +238,7 @@ def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> di
     ).fetchone() or (0,)
     step = max(pages * _DIGESTS_PER_CHUNK // max(plan.rows, 1), 1)
     # A row of a binary COPY stream: one column, sixteen bytes long. Put together there, as it is one row for each here.
-    row = f"'\\x000100000010'::bytea || uuid_send({digest})"
+    row = f"'\\x000100000010'::bytea || {digest}"
     found: dict[int, bytes] = {}
     for first in range(0, pages, step):
         part = f"ctid >= '({first},0)' AND ctid < '({first + step},0)'"
