@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from howdah import chunks
 from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Images
 from howdah.ledger import Load
@@ -88,20 +89,8 @@ def find(connection: Connection, application: str, path: Path, plan: TablePlan, 
 
 def _images(connection: Connection, application: str, plan: TablePlan) -> Iterator[Images]:
     """Yield what the ledger keeps of the rows of a table, chunk by chunk, in their order."""
-    ordinals = connection.execute(
-        """SELECT ordinal FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s
-           AND images IS NOT NULL ORDER BY first_rowid""",
-        [application, *plan.identity],
-    ).fetchall()
-    for (ordinal,) in ordinals:
-        row = connection.execute(
-            """SELECT images FROM howdah.chunk
-               WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s""",
-            [application, *plan.identity, ordinal],
-            binary=True,
-        ).fetchone()
-        if row:
-            yield Images.from_bytes(row[0])
+    for chunk in chunks.imaged(connection, application, plan):
+        yield chunks.images(connection, application, plan, chunk.ordinal)
 
 
 class _Before:

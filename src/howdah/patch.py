@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from howdah import checks, ledger, merge, ownership, record, staging
+from howdah.chunks import Imaged, imaged, images_and_keys
 from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
 from howdah.delta import Delta, Locators
@@ -117,37 +118,7 @@ def _staged_keys(connection: Connection, stage: Stage) -> Keys:
     return found.get(0, Keys.none())
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """A chunk as the ledger has it."""
-
-    ordinal: int
-    first: int
-    last: int
-
-
-def _chunks(connection: Connection, application: str, plan: TablePlan) -> list[_Kept]:
-    rows = connection.execute(
-        """SELECT ordinal, first_rowid, last_rowid FROM howdah.chunk
-           WHERE application = %s AND source = %s AND table_name = %s AND images IS NOT NULL ORDER BY first_rowid""",
-        [application, *plan.identity],
-    )
-    return [_Kept(*row) for row in rows]
-
-
-def _kept(connection: Connection, application: str, plan: TablePlan, ordinal: int) -> tuple[Images, pa.BinaryArray]:
-    """Return the rows of a chunk and their keys."""
-    (images, keys) = connection.execute(
-        """SELECT images, keys FROM howdah.chunk
-           WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s""",
-        [application, *plan.identity, ordinal],
-        binary=True,
-    ).fetchone() or (b"", b"")
-    found = Images.from_bytes(images)
-    return found, found.keys(keys)
-
-
-def _touched(chunks: list[_Kept], locators: Locators) -> Iterator[tuple[int, Locators]]:
+def _touched(chunks: list[Imaged], locators: Locators) -> Iterator[tuple[int, Locators]]:
     """Yield the place of each chunk that some locators are within, or right behind, and those."""
     if not chunks:
         return
@@ -160,9 +131,9 @@ def _touched(chunks: list[_Kept], locators: Locators) -> Iterator[tuple[int, Loc
 def _keys_of(connection: Connection, application: str, plan: TablePlan, locators: Locators) -> Keys:
     """Return the keys of rows that were loaded earlier, of those that are ours."""
     found = Keys.none()
-    chunks = _chunks(connection, application, plan)
+    chunks = imaged(connection, application, plan)
     for place, wanted in _touched(chunks, locators):
-        images, keys = _kept(connection, application, plan, chunks[place].ordinal)
+        images, keys = images_and_keys(connection, application, plan, chunks[place].ordinal)
         rows = np.flatnonzero(np.isin(images.locators, wanted) & (images.sizes > 0))
         taken = keys.take(pa.array(rows))
         found.add(tuple(images.locators[rows].tolist()), raw(taken)[0].tobytes(), images.sizes[rows])
@@ -171,14 +142,14 @@ def _keys_of(connection: Connection, application: str, plan: TablePlan, locators
 
 def _record_chunks(connection: Connection, context: Context, plan: TablePlan, delta: Delta, come: Keys) -> None:
     """Bring the chunks of the ledger up to date."""
-    chunks = _chunks(connection, context.application, plan)
+    chunks = imaged(connection, context.application, plan)
     last = chunks[-1].last if chunks else np.iinfo(np.int64).min
     behind = delta.come > last
     gone = dict(_touched(chunks, delta.gone))
     within = dict(_touched(chunks, delta.come[~behind]))
     for place in sorted(gone.keys() | within.keys()):
         ordinal = chunks[place].ordinal
-        images, keys = _kept(connection, context.application, plan, ordinal)
+        images, keys = images_and_keys(connection, context.application, plan, ordinal)
         stays = ~np.isin(images.locators, gone.get(place, ()))
         kept = Keys(images.locators[stays], keys.filter(pa.array(stays)))
         rows = within.get(place, delta.come[:0])
