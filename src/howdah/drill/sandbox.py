@@ -70,6 +70,7 @@ def remove_left_over(client: Any, instance: Instance) -> list[str]:
     for volume in client.volumes.list(filters=wanted):
         found.add(volume.attrs["Labels"][DRILL])
         volume.remove(force=True)
+    # What cannot be removed now is in nobody's way: the next drill comes by here before it begins.
     shutil.rmtree(work_dir(instance), ignore_errors=True)
     return sorted(found)
 
