@@ -105,6 +105,7 @@ class Loaded:
     :ivar shared: rows that were there already, equal, and are not ours.
     :ivar effective: something in the target is not as it was before.
     :ivar patched: the rows that it was about, where not all of them were.
+    :ivar resumed: rows that a run before had staged already.
     """
 
     plan: TablePlan
@@ -117,6 +118,7 @@ class Loaded:
     effective: bool
     seconds: float
     patched: Patched | None = None
+    resumed: int = 0
 
     @property
     def outdates_statistics(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from howdah import checks, direct, merge, ownership, patch, record, resume, stages
@@ -41,16 +42,22 @@ def load_group(
     }
     if len(group) == 1 and not unsettled and direct.suits(group[0], context):
         with contextlib.suppress(direct.NotDirectError):
-            return (direct.load(connection, group[0], context, started, large.get(group[0].identity)),)
+            loaded = direct.load(connection, group[0], context, started, large.get(group[0].identity))
+            return _noting_resumed((loaded,), large)
     result: tuple[Loaded, ...] = ()
     with connection.transaction():
         result = _load_group(connection, group, context, unsettled, started, large)
         if not any(loaded.effective for loaded in result):
             raise Rollback
         _drop(connection, context, large)
-        return result
+        return _noting_resumed(result, large)
     _drop(connection, context, large)
-    return result
+    return _noting_resumed(result, large)
+
+
+def _noting_resumed(result: tuple[Loaded, ...], large: Mapping[tuple[str, str], Stage]) -> tuple[Loaded, ...]:
+    staged = {identity: stage.resumed for identity, stage in large.items()}
+    return tuple(replace(item, resumed=staged.get(item.plan.identity, 0)) for item in result)
 
 
 def _drop(connection: Connection, context: Context, large: Mapping[tuple[str, str], Stage]) -> None:

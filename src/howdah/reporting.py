@@ -103,28 +103,15 @@ def _run_findings(
 ) -> tuple[Finding, ...]:
     found = []
     for plan in made.tables:
-        entry = known.loads.get(plan.identity)
-        if entry and entry.mapped:
-            found.append(
-                Finding(
-                    "info",
-                    "identifiers_mapped",
-                    f"{entry.mapped:,} identifiers mapped to UUIDs.",
-                    *plan.identity,
-                    rows=entry.mapped,
-                )
-            )
-        item = loaded.get(plan.identity)
-        if item and item.shared:
-            found.append(
-                Finding(
-                    "info",
-                    "already_there",
-                    f"{item.shared:,} rows were there already, equal, and are not howdah's.",
-                    *plan.identity,
-                    rows=item.shared,
-                )
-            )
+        entry, item = known.loads.get(plan.identity), loaded.get(plan.identity)
+        resumed = "rows had been staged by a run that was ended before it was done; only the others were sent."
+        for code, count, what in (
+            ("identifiers_mapped", entry.mapped if entry else 0, "identifiers mapped to UUIDs."),
+            ("already_there", item.shared if item else 0, "rows were there already, equal, and are not howdah's."),
+            ("resumed", item.resumed if item else 0, resumed),
+        ):
+            if count:
+                found.append(Finding("info", code, f"{count:,} {what}", *plan.identity, rows=count))
     ours = Counter[tuple[str, str]]()
     for load in known.loads.values():
         ours[load.target_schema, load.target_table] += load.loaded_rows

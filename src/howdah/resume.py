@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -64,9 +65,10 @@ def stage(connection: Connection, plan: TablePlan, number: int, context: Context
     known = stages.find(connection, context.application, plan, recipe)
     if known is None:
         stages.make(connection, context.application, plan, recipe, staging.definition(plan))
-    _Filling(connection, name, sender, known or (), imaged=plan.imaged).fill(partial(context.step, plan))
+    filling = _Filling(connection, name, sender, known or (), imaged=plan.imaged)
+    filling.fill(partial(context.step, plan))
     record.count_again(path, plan, sender.sent.rows)
-    return staging.staged(connection, plan, table, number, sender.sent)
+    return replace(staging.staged(connection, plan, table, number, sender.sent), resumed=filling.resumed)
 
 
 class _Filling:
@@ -74,6 +76,7 @@ class _Filling:
 
     :param known: what is there.
     :param imaged: keep what is known of each row.
+    :ivar resumed: rows that were there and stayed.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class _Filling:
         self._sender = sender
         self._known = known
         self._sending = False
+        self.resumed = 0
 
     def fill(self, step: Callable[[int, int], None]) -> None:
         digests = [chunk.digest for chunk in self._known]
@@ -97,6 +101,7 @@ class _Filling:
     def _begin(self, ordinal: int) -> None:
         """Take back what was staged from a chunk on: the source has something else there now."""
         self._sending = True
+        self.resumed = sum(chunk.rows for chunk in self._known[:ordinal])
         if ordinal < len(self._known):
             with self._connection.transaction():
                 table = qualified("howdah", self._name)

@@ -32,6 +32,7 @@ class Stage:
     :ivar mapped: identifiers that were mapped.
     :ivar images: chunk → what is known of its rows (:class:`howdah.images.Images`), none of them ours yet; empty where
         nothing is kept.
+    :ivar resumed: rows that a run before had staged already.
     """
 
     plan: TablePlan
@@ -43,6 +44,7 @@ class Stage:
     mapped: int
     rejects: list[Reject] = field(default_factory=list)
     images: dict[int, bytes] = field(default_factory=dict)
+    resumed: int = 0
 
     @property
     def written(self) -> tuple[str, ...]:

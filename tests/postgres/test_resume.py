@@ -113,10 +113,13 @@ def test_ended_at_any_chunk_the_next_run_sends_only_the_rest(database, source, s
         expected = whole(database, source)
     for chunk in range(1, CHUNKS + 1):
         end(database, source, chunk)
-        assert stages(database) == [sum(row[3] for row in expected[1][: chunk - 1])]
+        there = sum(row[3] for row in expected[1][: chunk - 1])
+        assert stages(database) == [there]
         assert database.value("SELECT count(*) FROM t") == 0
         sent.clear()
-        assert migrate(Request((source,), database.dsn)).verdict == "verified"
+        report = migrate(Request((source,), database.dsn))
+        assert report.verdict == "verified"
+        assert [found.rows for found in report.findings if found.code == "resumed"] == [there][: chunk - 1]
         assert len(sent) == CHUNKS - chunk + 1
         assert content(database) == expected
         assert stages(database) == []
