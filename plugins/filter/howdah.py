@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,12 @@ def shm_size_mb(size: Mapping[str, Any]) -> int:
     return int(engine("tuning").shm_size_mb(_size(size)))
 
 
+def proof_age_hours(history: str) -> float:
+    """Return how many hours ago a drill of a history last proved a backup; endless where none ever did."""
+    age = refusing(engine("drill.history").proof_age, history, datetime.now(UTC))
+    return float(age.total_seconds() / 3600) if age is not None else inf
+
+
 def only(value: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
     """Return a mapping with some of its keys."""
     return {key: value[key] for key in keys}
@@ -125,6 +133,7 @@ class FilterModule:
             "howdah_default_max_connections": default_max_connections,
             "howdah_only": only,
             "howdah_key_fingerprint": key_fingerprint,
+            "howdah_proof_age_hours": proof_age_hours,
             "howdah_tuning": tune,
             "howdah_shm_size_mb": shm_size_mb,
         }

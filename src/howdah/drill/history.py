@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,11 +29,33 @@ def read(instance: Instance) -> list[Drill]:
     if not where.exists():
         return []
     try:
-        return [Drill.model_validate_json(line) for line in where.read_text(encoding="utf-8").splitlines() if line]
+        return parse(where.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise HowdahError(
             f"{where} is no history of drills.", "Move it away; the next drill begins a new one."
         ) from error
+
+
+def parse(text: str) -> list[Drill]:
+    """Return the drills of a history's text, the oldest first.
+
+    :raises ValidationError: a line of it is none.
+    """
+    return [Drill.model_validate_json(line) for line in text.splitlines() if line]
+
+
+def proof_age(text: str, now: datetime) -> timedelta | None:
+    """Return how long ago a drill of a history last ended that proved a backup; ``None``: none ever did.
+
+    :raises HowdahError: the text is no history.
+    """
+    try:
+        proven = [datetime.fromisoformat(drill.finished_at) for drill in parse(text) if drill.verdict == "proven"]
+    except ValidationError as error:
+        raise HowdahError(
+            "The history of drills cannot be read.", "Move it away; the next drill begins a new one."
+        ) from error
+    return now - max(proven) if proven else None
 
 
 def append(instance: Instance, drill: Drill) -> None:
