@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from howdah import backup, escrow, status
+from howdah import backup, escrow
 from howdah.drill import history
+from howdah.status import ask
 from tests import pages
 from tests.instances.provision import PASSPHRASE, Place, howdah, write_backup_configuration
 
@@ -41,7 +42,7 @@ def test_without_a_copy_elsewhere_backup_and_status_warn(place):
     try:
         done = howdah("backup", "--instance", str(place.file))
         assert (done.returncode, "warning: Nobody but this host is known to have" in done.stderr) == (0, True)
-        assert any("Nobody but this host" in problem for problem in status.gather(place.instance).problems)
+        assert any("Nobody but this host" in problem.what for problem in ask.gather(place.instance).problems)
     finally:
         receipt.write_text(before)
     assert howdah("backup", "--instance", str(place.file)).stderr == ""
