@@ -70,11 +70,10 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
         raise NotPatchedError
     target = qualified(plan.target.schema, plan.target.name)
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-    gone = _keys_of(connection, context.application, plan, delta.gone)
+    come = _staged_keys(connection, stage)
+    gone = _record_chunks(connection, context, plan, delta, come)
     ownership.give(connection, plan, stage.owned, gone.to_bytes())
     merged = _merged(connection, stage, target)
-    come = _staged_keys(connection, stage)
-    _record_chunks(connection, context, plan, delta, come)
     loaded = record.record(
         connection,
         context,
@@ -128,20 +127,9 @@ def _touched(chunks: list[Imaged], locators: Locators) -> Iterator[tuple[int, Lo
         yield place, locators[places == place]
 
 
-def _keys_of(connection: Connection, application: str, plan: TablePlan, locators: Locators) -> Keys:
-    """Return the keys of rows that were loaded earlier, of those that are ours."""
+def _record_chunks(connection: Connection, context: Context, plan: TablePlan, delta: Delta, come: Keys) -> Keys:
+    """Bring the chunks of the ledger up to date; return the keys of the rows that go, of those that are ours."""
     found = Keys.none()
-    chunks = imaged(connection, application, plan)
-    for place, wanted in _touched(chunks, locators):
-        images, keys = images_and_keys(connection, application, plan, chunks[place].ordinal)
-        rows = np.flatnonzero(np.isin(images.locators, wanted) & (images.sizes > 0))
-        taken = keys.take(pa.array(rows))
-        found.add(tuple(images.locators[rows].tolist()), raw(taken)[0].tobytes(), images.sizes[rows])
-    return found
-
-
-def _record_chunks(connection: Connection, context: Context, plan: TablePlan, delta: Delta, come: Keys) -> None:
-    """Bring the chunks of the ledger up to date."""
     chunks = imaged(connection, context.application, plan)
     last = chunks[-1].last if chunks else np.iinfo(np.int64).min
     behind = delta.come > last
@@ -151,6 +139,9 @@ def _record_chunks(connection: Connection, context: Context, plan: TablePlan, de
         ordinal = chunks[place].ordinal
         images, keys = images_and_keys(connection, context.application, plan, ordinal)
         stays = ~np.isin(images.locators, gone.get(place, ()))
+        went = np.flatnonzero(~stays & (images.sizes > 0))
+        taken = raw(keys.take(pa.array(went)))[0].tobytes()
+        found.add(tuple(images.locators[went].tolist()), taken, images.sizes[went])
         kept = Keys(images.locators[stays], keys.filter(pa.array(stays)))
         rows = within.get(place, delta.come[:0])
         made = _made(kept, images.digests[stays], _some(delta, come, rows))
@@ -162,6 +153,7 @@ def _record_chunks(connection: Connection, context: Context, plan: TablePlan, de
         made = _made(Keys.none(), delta.digests[:0], _some(delta, come, added[start : start + UNIT_ROWS]))
         _write(connection, context, plan, free, made, keys=True)
         free += 1
+    return found
 
 
 def _some(delta: Delta, come: Keys, locators: Locators) -> tuple[Keys, Digests]:
