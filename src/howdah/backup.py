@@ -17,6 +17,9 @@ from howdah.manifest import store
 
 KINDS = ("full", "diff", "incr")
 _SEGMENT = 16 * 2**20
+# What a killed command began in the container goes on there to its end.
+PATIENCE_SECONDS = 600.0
+_BUSY = 50
 
 
 class BackupFailed(HowdahError):
@@ -199,9 +202,12 @@ def _take(instance: Instance, kind: str, number: int) -> Backup:
     before = {backup.label for backup in listed}
     if kind == "auto":
         kind = next_kind(listed)
-    answer = run_in(instance.server.container, [*pgbackrest(instance, number), f"--type={kind}", "backup"])
-    if answer.code == 50:
-        raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
+    until = time.monotonic() + PATIENCE_SECONDS
+    command = [*pgbackrest(instance, number), f"--type={kind}", "backup"]
+    while (answer := run_in(instance.server.container, command)).code == _BUSY:
+        if time.monotonic() >= until:
+            raise LockHeld("pgBackRest is busy with another backup or expiry.", "Wait for it, then run this again.")
+        time.sleep(1)
     if answer.code != 0 and _is_full(where := Path(instance.repository.where(number))):
         raise BackupFailed(
             f"The {kind} backup failed ({answer.code}): the disk of the repository {where} is full.",

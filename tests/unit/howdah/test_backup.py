@@ -86,6 +86,7 @@ class Repository:
 def repository(monkeypatch):
     stand_in = Repository()
     monkeypatch.setattr(backup, "run_in", stand_in)
+    monkeypatch.setattr(backup, "PATIENCE_SECONDS", 0.0)
     # What it needs is a server: tests/instances asks a real one.
     monkeypatch.setattr(backup, "_write_manifest", lambda *_: None)
     monkeypatch.setattr(backup, "_check_continuity", lambda *_: None)
@@ -373,3 +374,10 @@ def test_a_gap_fails_the_run_and_keeps_the_last_success(instance, repository, mo
         take(instance)
     assert figures(instance)["howdah_backup_last_run_success"] == 0.0
     assert figures(instance)[LAST_SUCCESS] == 1_700_000_060
+
+
+def test_what_a_killed_backup_left_running_is_waited_for(instance, repository, monkeypatch):
+    monkeypatch.setattr(backup, "PATIENCE_SECONDS", 60.0)
+    monkeypatch.setattr(backup.time, "sleep", lambda _: setattr(repository, "answer", Output(0, "", "")))
+    busy(repository)
+    assert take(instance).label == "20231114-221320F"
