@@ -9,6 +9,7 @@ from collections.abc import Collection
 _ARCHIVED = re.compile(r"(?P<id>[^/]+)/[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
 # A line of a timeline's history: timeline, where it ended, why.
 _ENDED = re.compile(r"\s*(?P<timeline>\d+)\s+(?P<high>[0-9A-Fa-f]+)/(?P<low>[0-9A-Fa-f]+)\s")
+_HISTORY = re.compile(r"/(?P<name>[0-9A-F]{8}\.history)$")
 _WORD = 1 << 32
 
 
@@ -76,6 +77,17 @@ def expected(place: int, way: Collection[tuple[int, str]], size: int) -> str:
     ['00000001', '00000002']
     """
     return name(place, max(entry for entry in way if entry[0] <= place)[1], size)
+
+
+def histories(listing: str) -> set[str]:
+    """Return the files of an archive that say where a timeline began.
+
+    :param listing: as for :func:`archived`.
+
+    >>> histories('{"15-1/00000002.history": {}, "15-1/0000000100000000": {}}')
+    {'00000002.history'}
+    """
+    return {found["name"] for path in json.loads(listing) if (found := _HISTORY.search(path))}
 
 
 def missing(there: Collection[str], first: str, last: str, size: int) -> list[str]:

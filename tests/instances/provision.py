@@ -23,6 +23,7 @@ from docker.errors import NotFound
 from howdah import backup, escrow
 from howdah import instance as instances
 from howdah.instance import Instance
+from tests.instances.store import BUCKET, NAME, SECRETS, Store
 from tests.servers import LABEL, newest_image, remove_left_over
 
 ROOT = Path(__file__).parents[2]
@@ -85,10 +86,11 @@ class Place:
 
 
 @contextmanager
-def provisioned(*, second: bool = False) -> Iterator[Place]:
+def provisioned(*, second: bool = False, store: Store | None = None) -> Iterator[Place]:
     """Give an instance with a database and an application's role; all of it goes afterwards.
 
     :param second: it has a second repository, in another folder.
+    :param store: it has a second repository there, and a network to reach it.
     """
     client: Any = docker.from_env(timeout=60)
     remove_left_over(client)
@@ -108,13 +110,13 @@ def provisioned(*, second: bool = False) -> Iterator[Place]:
             "repository": {
                 "stanza": "main",
                 "path": state / "repository",
-                "second": str(state / "second") if second else "",
+                "second": str(state / "second") if second else f"s3://{BUCKET}/howdah/tests" if store else "",
             },
         }
     )
     try:
-        _write_files(instance, config)
-        _start(client, instance, config)
+        _write_files(instance, config, store)
+        _start(client, instance, config, store)
         _fill(instance)
         backup.prepare(instance)
         yield Place(instance, config / "instance.yml")
@@ -127,11 +129,11 @@ def provisioned(*, second: bool = False) -> Iterator[Place]:
         shutil.rmtree(state, ignore_errors=True)
 
 
-def _write_files(instance: Instance, config: Path) -> None:
+def _write_files(instance: Instance, config: Path, store: Store | None) -> None:
     for folder in (config / "postgres", config / "backup", config / "secrets", instance.state_dir):
         folder.mkdir(parents=True)
     folders = [instance.server.socket_dir, instance.repository.path]
-    folders += [Path(instance.repository.second)] if instance.repository.second else []
+    folders += [Path(instance.repository.second)] if instance.repository.second and not store else []
     for folder in folders:
         folder.mkdir()
         os.chown(folder, UID, UID)
@@ -140,7 +142,10 @@ def _write_files(instance: Instance, config: Path) -> None:
         "local all postgres peer map=howdah\nhost shop_db shop_user samenet scram-sha-256\n"
     )
     (config / "postgres" / "pg_ident.conf").write_text("howdah root postgres\nhowdah postgres postgres\n")
-    write_backup_configuration(config, PASSPHRASE, second={"path": instance.repository.second})
+    declared = store.declared if store else {"path": instance.repository.second}
+    if store:
+        shutil.copy(store.declared["ca_file"], config / "backup" / "repository2-ca.crt")
+    write_backup_configuration(config, PASSPHRASE, second=declared)
     (config / "secrets").chmod(0o700)
     (config / "secrets" / escrow.SECRET).write_text(f"{PASSPHRASE}\n")
     escrow.write_receipt(config / "backup", PASSPHRASE, "a safe place")
@@ -165,19 +170,23 @@ def write_backup_configuration(config: Path, passphrase: str, second: Mapping[st
         _backup_second_mount="/var/lib/pgbackrest2",
     )
     path = config / "backup" / "pgbackrest.conf"
-    path.write_text(text.replace("@@repository-passphrase@@", passphrase))
+    for mark, secret in {escrow.SECRET: passphrase, **SECRETS}.items():
+        text = text.replace(f"@@{mark}@@", secret)
+    path.write_text(text)
     os.chown(path, UID, UID)
     path.chmod(0o400)
 
 
-def _start(client: Any, instance: Instance, config: Path) -> None:
+def _start(client: Any, instance: Instance, config: Path, store: Store | None) -> None:
+    folder = instance.repository.second if not store else ""
     client.containers.run(
         newest_image(client).id,
         command=["-c", "config_file=/etc/howdah/postgres/postgresql.conf"],
         name=instance.server.container,
         detach=True,
         labels={LABEL: str(os.getpid()), "io.howdah.environment": instance.environment},
-        network_mode="none",
+        network_mode="bridge" if store else "none",
+        extra_hosts={NAME: store.address} if store else {},
         user=f"{UID}:{UID}",
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
@@ -189,11 +198,7 @@ def _start(client: Any, instance: Instance, config: Path) -> None:
             str(config / "backup"): {"bind": "/etc/howdah/backup", "mode": "ro"},
             str(instance.repository.path): {"bind": "/var/lib/pgbackrest", "mode": "rw"},
             str(instance.server.socket_dir): {"bind": "/run/postgresql", "mode": "rw"},
-            **(
-                {instance.repository.second: {"bind": "/var/lib/pgbackrest2", "mode": "rw"}}
-                if instance.repository.second
-                else {}
-            ),
+            **({folder: {"bind": "/var/lib/pgbackrest2", "mode": "rw"}} if folder else {}),
         },
         stop_signal="SIGINT",
     )

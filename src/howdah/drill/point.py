@@ -6,10 +6,10 @@ import shutil
 import time
 from datetime import datetime
 
-from howdah import backup, pg, wal
+from howdah import backup, continuity, pg, wal
 from howdah.backup import Backup
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, RepositoryUnreadable
-from howdah.instance import Instance, run_in
+from howdah.instance import Instance
 
 _HEARTBEAT = """
     CREATE SCHEMA IF NOT EXISTS howdah;
@@ -124,15 +124,18 @@ def check_archive(instance: Instance, chosen: Backup, last: str) -> int:
     return wal.number(last, size) - wal.number(chosen.wal_start, size) + 1
 
 
+def needed(instance: Instance, chosen: Backup, last: str) -> list[str]:
+    """Return the files of the archive that a replay asks for, from a backup to a segment.
+
+    :param last: segment that holds the target.
+    """
+    listing = continuity.listing(instance, backup.pgbackrest(instance, chosen.repository))
+    there = wal.archived(listing, chosen.wal_start)
+    # Timelines apart, the last 16 digits are the order of segments.
+    segments = {name for name in there if chosen.wal_start[8:] <= name[8:] <= last[8:]}
+    return sorted(wal.histories(listing) | segments)
+
+
 def _archived(instance: Instance, chosen: Backup) -> set[str]:
     """Return the segments that a backup can be replayed from, where it is."""
-    listed = run_in(
-        instance.server.container,
-        [
-            *backup.pgbackrest(instance, chosen.repository),
-            *("repo-ls", "--recurse", "--output=json", f"archive/{instance.repository.stanza}"),
-        ],
-    )
-    if listed.code != 0:
-        raise RepositoryUnreadable(f"The archive cannot be listed: {listed.complaint}.", "Is its disk mounted?")
-    return wal.archived(listed.out, chosen.wal_start)
+    return wal.archived(continuity.listing(instance, backup.pgbackrest(instance, chosen.repository)), chosen.wal_start)

@@ -94,9 +94,12 @@ class Sandbox:
         """Return the administrator's connection string to the copy."""
         return f"host={self.folder} port=5432 user=postgres dbname={database}"
 
-    def run(self, command: Sequence[str], step: str) -> Output:
-        """Run a command on the volume, with no server on it, to its end."""
-        container = self._create(f"{self.name}-{step}", list(command[:1]), list(command[1:]))
+    def run(self, command: Sequence[str], step: str, *, network: bool = False) -> Output:
+        """Run a command on the volume, with no server on it, to its end.
+
+        :param network: it may reach what the instance can reach, for a repository that is not on this host.
+        """
+        container = self._create(f"{self.name}-{step}", list(command[:1]), list(command[1:]), network=network)
         container.start()
         code = container.wait()["StatusCode"]
         out = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
@@ -144,7 +147,7 @@ class Sandbox:
         lines = [line for line in self.log().splitlines() if "FATAL" in line or "PANIC" in line]
         return lines[-1].partition("] ")[2] or lines[-1] if lines else "it gave no reason"
 
-    def _create(self, name: str, entrypoint: list[str] | None, command: list[str]) -> Any:
+    def _create(self, name: str, entrypoint: list[str] | None, command: list[str], *, network: bool = False) -> Any:
         host, config = self.model["HostConfig"], self.model["Config"]
         mounts = {
             mount["Source"]: {"bind": mount["Destination"], "mode": "ro"}
@@ -159,7 +162,8 @@ class Sandbox:
             command=command,
             name=name,
             labels=self.labels,
-            network_mode="none",
+            network_mode=host["NetworkMode"] if network else "none",
+            extra_hosts=host["ExtraHosts"] if network else None,
             user=config["User"],
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
