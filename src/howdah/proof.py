@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
@@ -65,14 +65,20 @@ def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _W
                 yield from outcomes
                 continue
         for item in group:
-            with _shown(session, item):
-                yield verify_table(reader, connection, item, name, paths[item.source], waiting.of(item), session.folder)
+            with _shown(session, item) as step:
+                path, set_aside = paths[item.source], waiting.of(item)
+                yield verify_table(reader, connection, item, name, path, set_aside, session.folder, step)
 
 
 @contextlib.contextmanager
-def _shown(session: Session, *plans: TablePlan) -> Iterator[None]:
-    session.progress(Event("verify", *plans[0].identity, 0, plans[0].rows))
-    yield
+def _shown(session: Session, *plans: TablePlan) -> Iterator[Callable[[int], None]]:
+    """Tell of the beginning and the end; give what tells how many rows of the first table are done."""
+
+    def step(done: int) -> None:
+        session.progress(Event("verify", *plans[0].identity, done, plans[0].rows))
+
+    step(0)
+    yield step
     for item in plans:
         session.progress(Event("verify", *item.identity, item.rows, item.rows))
 

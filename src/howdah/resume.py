@@ -41,7 +41,10 @@ def _size(path: Path, table: str, whole: int) -> int:
     """Return the bytes of a table's pages; those of the whole file where SQLite cannot tell."""
     with open_snapshot(path) as source:
         try:
-            row = source.execute("SELECT pgsize FROM dbstat WHERE name = ? AND aggregate = 1", [table]).fetchone()
+            # By pages: the bytes that dbstat adds up overflow at 4 GB (seen with SQLite 3.40).
+            row = source.execute(
+                "SELECT pageno * page_size FROM dbstat, pragma_page_size WHERE name = ? AND aggregate = 1", [table]
+            ).fetchone()
         except sqlite3.Error:
             return whole
     return int(row[0]) if row and row[0] else whole

@@ -152,3 +152,17 @@ def test_a_role_that_may_only_read_can_verify(database, request_):
         assert verify(reader).exit_code == 4
     finally:
         database.query("DROP OWNED BY howdah_reader; DROP ROLE howdah_reader")
+
+
+@pytest.mark.parametrize("more", ["", " WITHOUT ROWID"], ids=["by column", "row by row"])
+def test_a_large_table_tells_how_far_it_is(database, make_source, more):
+    source = make_source(
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT){more}", t=[(n, f"v{n}") for n in range(40_000)]
+    )
+    migrate(Request((source,), database.dsn))
+    events = []
+    assert verify(Request((source,), database.dsn), events.append).exit_code == 0
+    done = [event.done for event in events if event.stage == "verify" and event.table == "t"]
+    assert done == sorted(done)
+    assert (done[0], done[-1]) == (0, 40_000)
+    assert any(0 < rows < 40_000 for rows in done)

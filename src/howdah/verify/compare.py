@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -28,6 +28,8 @@ _ROWS_PER_BUCKET = 200_000
 # Differences that are looked up and described; the rest is only counted.
 _SAMPLE = 20
 _RECORD = 32 + 8
+# Rows that are compared one by one between two reports of progress.
+_STEP = 10_000
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ def verify_table(
     snapshot: Path,
     waiting: dict[int, bytes],
     folder: Path,
+    step: Callable[[int], None],
 ) -> Outcome:
     """Compare every row of one table.
 
@@ -111,11 +114,12 @@ def verify_table(
     :param waiting: locator → digest of the source rows in quarantine; a row that changed since is none of
         them.
     :param folder: for temporary files.
+    :param step: called with the source rows read so far, now and then.
     """
     size = max(plan.rows, 1)
     sides = Sides(Buckets(size, folder), Buckets(size, folder), plan)
     try:
-        counts = _counted(reader, connection, plan, snapshot, waiting, sides)
+        counts = _counted(reader, connection, plan, snapshot, waiting, sides, step)
         found = Found([], [], [], set())
         for number in range(len(sides.expected)):
             match(sides.expected.read(number), sides.held.read(number), bool(plan.key), found)
@@ -160,8 +164,9 @@ class Sides:
 
 
 def _counted(
-    reader: Reader, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: Sides
-) -> Counts:
+    reader: Reader, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], sides: Sides,
+    step: Callable[[int], None],
+) -> Counts:  # fmt: skip
     """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
     with open_snapshot(snapshot) as source:
         names = [column.name for column in plan.table.columns]
@@ -169,7 +174,8 @@ def _counted(
     rules = quick.rules_for(plan, lanes)
     if rules is not None:
         with contextlib.suppress(quick.OutOfStepError):
-            return quick.compare(reader, plan, rules, lanes, snapshot, waiting, quick.Doubts(sides.expect, sides.hold))
+            doubts = quick.Doubts(sides.expect, sides.hold)
+            return quick.compare(reader, plan, rules, lanes, snapshot, waiting, doubts, step)
     counts = Counts()
     with open_snapshot(snapshot) as source:
         for locator, row in rows(source, plan.table):
@@ -178,6 +184,8 @@ def _counted(
             else:
                 counts.expected += 1
                 sides.expect(locator, row)
+            if not counts.read % _STEP:
+                step(counts.read)
     for fields in readback.rows(connection, plan):
         counts.held += 1
         sides.hold(fields)

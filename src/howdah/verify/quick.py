@@ -54,6 +54,11 @@ class Counts:
     held: int = 0
     waiting: int = 0
 
+    @property
+    def read(self) -> int:
+        """Return how many rows of the source there are."""
+        return self.expected + self.waiting
+
 
 @dataclass
 class _Pool:
@@ -100,12 +105,13 @@ def rules_for(plan: TablePlan, lanes: dict[str, str]) -> list[Rule] | None:
 
 def compare(
     reader: target.Reader, plan: TablePlan, rules: list[Rule], lanes: dict[str, str], snapshot: Path,
-    waiting: dict[int, bytes], doubts: Doubts,
+    waiting: dict[int, bytes], doubts: Doubts, step: Callable[[int], None],
 ) -> Counts:  # fmt: skip
     """Compare a table; what surely agrees is only counted, all else is handed over.
 
     :param reader: of the target.
     :param waiting: locator → digest of the source rows in quarantine.
+    :param step: called with the source rows read so far, now and then.
     :raises OutOfStepError: a table without a key is not the same on both sides, row by row.
     """
     # Where the profile has seen no other storage class, it is not asked for again.
@@ -124,6 +130,7 @@ def compare(
                     break
                 comparison.hold(batch)
             comparison.match()
+            step(comparison.counts.read)
         _drain(comparison, held)
         comparison.give_up()
     return comparison.counts
