@@ -21,11 +21,11 @@ def program(name: str, package: str, folder: Path = UNPACKED) -> str:
 
     :raises Missing: no package mirror answers.
     """
-    installed = shutil.which(name)
+    # What only root uses is not on everybody's path.
+    installed = shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if installed:
         return installed
-    found = folder / package / "usr" / "bin" / name
-    if not found.exists():
+    if not list((folder / package).glob(f"usr/*bin/{name}")):
         unpacking = folder / f"{package}.{os.getpid()}"
         unpacking.mkdir(parents=True)
         try:
@@ -37,6 +37,7 @@ def program(name: str, package: str, folder: Path = UNPACKED) -> str:
             unpacking.rename(folder / package)
         finally:
             shutil.rmtree(unpacking, ignore_errors=True)
+    (found,) = (folder / package).glob(f"usr/*bin/{name}")
     return str(found)
 
 

@@ -30,8 +30,9 @@ def check_field(field, lowest, highest):
 
 
 def test_every_job_has_a_time_a_user_and_a_command(render):
-    found = jobs(render(f"{FOLDER}/cron.j2"))
+    *found, missed = jobs(render(f"{FOLDER}/cron.j2"))
     assert len(found) == 3
+    assert missed.startswith("@reboot root ")
     for job in found:
         *when, user, command = job.split(maxsplit=6)
         for field, (lowest, highest) in zip(when, RANGES, strict=True):
@@ -42,11 +43,19 @@ def test_every_job_has_a_time_a_user_and_a_command(render):
 
 
 def test_there_is_a_full_a_differential_and_a_check(render):
-    assert [re.search(r"--(type full|type diff|check)", job)[1] for job in jobs(render(f"{FOLDER}/cron.j2"))] == [
+    assert [re.search(r"--(type full|type diff|check)", job)[1] for job in jobs(render(f"{FOLDER}/cron.j2"))[:3]] == [
         "type full",
         "type diff",
         "check",
     ]
+
+
+def test_what_was_missed_while_the_host_was_off_is_made_up_for(render):
+    command = "/usr/local/bin/howdah backup --instance /etc/howdah/instance.yml"
+    assert jobs(render(f"{FOLDER}/cron.j2"))[-1] == (
+        f"@reboot root sleep 120 && {{ {command} --type full --if-older 170; {command} --if-older 26; }}"
+        " >>/var/log/howdah/backup.log 2>&1"
+    )
 
 
 def test_a_full_and_a_differential_backup_never_start_together():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -23,15 +24,25 @@ from howdah.cli import show
     show_default=True,
     help="auto: full where there is none yet, else differential.",
 )
+@click.option(
+    "--if-older",
+    type=float,
+    metavar="HOURS",
+    help="Do nothing when every repository has a good backup not older than that; with --type full, a full one.",
+)
 @click.option("--check", is_flag=True, help="Only check that WAL reaches the archive, and that it has no gap.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
+def backup(where: str | None, kind: str, if_older: float | None, check: bool, as_json: bool) -> None:
     """Back an instance up. One backup runs at a time; a damaged one is a failure, and so is a gap in the archive."""
     place = instances.load(where)
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if check:
         engine.check(place)
         click.echo(f"{stamp} {place.name}: archiving works, and the archive has no gap.")
+        return
+    if if_older is not None and (age := _age(place, kind)) is not None and age <= if_older * 3600:
+        full = "full " if kind == "full" else ""
+        click.echo(f"{stamp} {place.name}: the last {full}backup is {show.age(int(age))} old, and none is due.")
         return
     everywhere = engine.take_each(place, kind)
     if doubt := key.doubt(place):
@@ -45,3 +56,18 @@ def backup(where: str | None, kind: str, check: bool, as_json: bool) -> None:
             f"{stamp} {place.name}: {taken.kind} backup {taken.label}{where}, {show.size(taken.size)},"
             f" {show.size(taken.repository_size)} added to the repository, {taken.stopped - taken.started} s."
         )
+
+
+def _age(place: instances.Instance, kind: str) -> float | None:
+    """Return how old the last good backup is, in seconds, where that is longest ago; ``None``: a repository has none.
+
+    :param kind: ``full``: only full ones count.
+    """
+    ages = []
+    for number in place.repository.numbers:
+        good = [found for found in engine.list_backups(place, number) if not found.error]
+        counting = [found.stopped for found in good if found.kind == "full" or kind != "full"]
+        if not counting:
+            return None
+        ages.append(time.time() - counting[-1])
+    return max(ages)
