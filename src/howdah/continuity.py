@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from howdah import metrics, pg, wal
 from howdah.errors import ArchiveIncomplete, RepositoryUnreadable
-from howdah.instance import Instance, run_in
+from howdah.instance import Instance, Output, run_in
 
 # Backups are taken by a module that asks this one.
 if TYPE_CHECKING:
     from howdah.backup import Backup
+
+Ask = Callable[[Sequence[str]], Output]
+"""Runs a command where pgBackRest is: in the server's container, or beside it when that does not run."""
 
 _NAMED = 3
 _ASKED = """
@@ -76,13 +79,14 @@ def check(instance: Instance, repositories: Sequence[tuple[Sequence[str], Sequen
         raise _told(instance, *found[0])
 
 
-def listing(instance: Instance, pgbackrest: Sequence[str]) -> str:
+def listing(instance: Instance, pgbackrest: Sequence[str], ask: Ask | None = None) -> str:
     """Return what the repository's archive holds, as JSON.
 
+    :param ask: runs the command; ``None``: in the server's container.
     :raises RepositoryUnreadable: it cannot be listed.
     """
     command = [*pgbackrest, "repo-ls", "--recurse", "--output=json", f"archive/{instance.repository.stanza}"]
-    answer = run_in(instance.server.container, command)
+    answer = ask(command) if ask else run_in(instance.server.container, command)
     if answer.code != 0:
         raise RepositoryUnreadable(f"The archive cannot be listed: {answer.complaint}.", "Is its disk mounted?")
     return answer.out

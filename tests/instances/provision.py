@@ -116,7 +116,7 @@ def provisioned(*, second: bool = False, store: Store | None = None) -> Iterator
     )
     try:
         _write_files(instance, config, store)
-        _start(client, instance, config, store)
+        start(client, instance, config, store)
         _fill(instance)
         backup.prepare(instance)
         yield Place(instance, config / "instance.yml")
@@ -177,7 +177,8 @@ def write_backup_configuration(config: Path, passphrase: str, second: Mapping[st
     path.chmod(0o400)
 
 
-def _start(client: Any, instance: Instance, config: Path, store: Store | None) -> None:
+def start(client: Any, instance: Instance, config: Path, store: Store | None = None) -> None:
+    """Start the server's container on a new volume, and wait until it answers."""
     folder = instance.repository.second if not store else ""
     client.containers.run(
         newest_image(client).id,

@@ -23,6 +23,7 @@ VERBS = {
     "backup": "Back an instance up.",
     "drill": "Restore the last backup into a throw-away container and prove that it is what the instance holds.",
     "key": "Check the operator's copy of the repository's key, put it back, or begin anew without it.",
+    "restore": "Bring an instance back as it was at a time, an LSN or a restore point; what stands there is kept.",
     "status": "Show server, pools, backups, drills and migrations at a glance.",
 }
 """Verb → what the list of all verbs says about it; its module loads when it is asked for."""

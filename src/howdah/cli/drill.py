@@ -7,15 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from howdah import instance as instances
 from howdah.cli import show
+from howdah.cli.options import moment
 from howdah.drill import history, page
 from howdah.drill import run as engine
 from howdah.drill.model import Drill
-from howdah.errors import ConfigurationError
 from howdah.report import write_text
 
 _LISTED = 20
@@ -51,8 +50,8 @@ def drill(
     if if_older is not None and (last := _fresh(place, if_older)):
         click.echo(f"{place.name}: the last drill began at {last.started_at} and is not older than {if_older:g} h.")
         return
-    moment = _moment(pitr) if pitr else None
-    found = engine.run(place, pitr=moment, label=label, repository=repository, max_rto=max_rto, max_rpo=max_rpo)
+    time = moment(pitr) if pitr else None
+    found = engine.run(place, pitr=time, label=label, repository=repository, max_rto=max_rto, max_rpo=max_rpo)
     if report:
         write_text(report, page.render(found, history.read(place)))
     if as_json:
@@ -71,25 +70,13 @@ def _fresh(place: instances.Instance, hours: float) -> Drill | None:
     return young[0] if young else None
 
 
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{text!r} is no time.", "Write it like 2026-11-22T14:03:00+00:00.") from error
-    if moment.tzinfo is None:
-        raise ConfigurationError(f"{text!r} has no time zone.", "Write it with one, like 2026-11-22T14:03:00+00:00.")
-    return moment
-
-
 def _print(found: Drill) -> None:
     out = show.console()
     style = "bold red" if found.verdict == "failed" else "bold green"
     out.print(Text.assemble((f"{found.instance}  ", "bold"), (found.verdict, style), f"  {found.identity}"))
     out.print(Text(found.sentence))
     out.print()
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(style="dim")
-    table.add_column(overflow="fold")
+    table = show.pairs()
     if found.backup:
         age = show.age(found.backup_age_seconds or 0)
         table.add_row("backup", f"{found.backup_kind} {found.backup}, {age} old, {show.size(found.bytes)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -121,4 +122,18 @@ def dsn(given: str | None, option: str = "--to") -> str:
             "No target was given." if option == "--to" else "No database was given.",
             f"Add {option} DSN, or set HOWDAH_DSN, PGHOST or PGSERVICE.",
         )
+    return found
+
+
+def moment(text: str) -> datetime:
+    """Return a time that was typed with its zone.
+
+    :raises ConfigurationError: it is none, or has no zone.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{text!r} is no time.", "Write it like 2026-11-22T14:03:00+00:00.") from error
+    if found.tzinfo is None:
+        raise ConfigurationError(f"{text!r} has no time zone.", "Write it with one, like 2026-11-22T14:03:00+00:00.")
     return found

@@ -93,6 +93,14 @@ def grid() -> Table:
     return Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
 
 
+def pairs() -> Table:
+    """Return an empty table of names and what they stand for."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
 def result(report: Report, written: list[str], again: str, *, as_json: bool, quiet: bool) -> None:
     """Print a report as it is wanted; a quiet run has something to say only when not all is verified.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Collection
 from datetime import datetime
 
 from howdah import backup, continuity, pg, wal
 from howdah.backup import Backup
+from howdah.continuity import Ask
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, RepositoryUnreadable
 from howdah.instance import Instance
 
@@ -88,7 +90,7 @@ def archive(instance: Instance, segment: str, chosen: Backup, *, patience: float
             if last[8:24] >= segment[8:24]:
                 return
             # The server counts what arrived everywhere; another repository that is broken is not this one's fault.
-            if failed and instance.repository.second and segment in _archived(instance, chosen):
+            if failed and instance.repository.second and segment in archived(instance, chosen):
                 return
             if time.monotonic() >= until:
                 refused = f" The archive refused {failed}." if failed else ""
@@ -107,12 +109,23 @@ def check_archive(instance: Instance, chosen: Backup, last: str) -> int:
     :param last: segment that holds the target; empty: the newest in the archive.
     :raises ArchiveIncomplete: names what is missing.
     """
-    there = _archived(instance, chosen)
+    there = archived(instance, chosen)
     with pg.connect(instance.dsn()) as connection:
         row = connection.execute("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'").fetchone()
     size = int(row[0]) if row else 0
     if not size:
         raise HowdahError("The server does not say how large its WAL segments are.")
+    return check_gap(there, chosen, last, size)
+
+
+def check_gap(there: Collection[str], chosen: Backup, last: str, size: int) -> int:
+    """Refuse archived segments with a gap between a backup and the target; return how many there are.
+
+    :param there: the segments of the archive.
+    :param last: segment that holds the target; empty: the newest in the archive.
+    :param size: bytes of a segment.
+    :raises ArchiveIncomplete: names what is missing.
+    """
     last = last or max(there, key=lambda segment: segment[8:], default=chosen.wal_start)
     gone = wal.missing(there, chosen.wal_start, last, size)
     if gone:
@@ -136,6 +149,10 @@ def needed(instance: Instance, chosen: Backup, last: str) -> list[str]:
     return sorted(wal.histories(listing) | segments)
 
 
-def _archived(instance: Instance, chosen: Backup) -> set[str]:
-    """Return the segments that a backup can be replayed from, where it is."""
-    return wal.archived(continuity.listing(instance, backup.pgbackrest(instance, chosen.repository)), chosen.wal_start)
+def archived(instance: Instance, chosen: Backup, ask: Ask | None = None) -> set[str]:
+    """Return the segments that a backup can be replayed from, where it is.
+
+    :param ask: runs pgBackRest; ``None``: in the server's container.
+    """
+    listing = continuity.listing(instance, backup.pgbackrest(instance, chosen.repository), ask)
+    return wal.archived(listing, chosen.wal_start)

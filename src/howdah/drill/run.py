@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -12,23 +10,20 @@ from typing import Any
 import psycopg
 
 from howdah import __version__, pg
-from howdah.backup import Backup, pgbackrest
-from howdah.drill import checks, history, point, sandbox
+from howdah.backup import Backup
+from howdah.drill import checks, history, point, recover, sandbox
 from howdah.drill.model import Drill
+from howdah.drill.recover import Goal
 from howdah.drill.sandbox import Sandbox
 from howdah.drill.verdict import Course, interrupted, judged, limits
-from howdah.errors import ArchiveIncomplete, ConfigurationError, RepositoryUnreadable, RestoreFailed
-from howdah.instance import Instance, Output
+from howdah.errors import ConfigurationError, RepositoryUnreadable, RestoreFailed
+from howdah.instance import Instance
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
 from howdah.manifest.model import Manifest
 from howdah.stopping import Stopped
 
-# On the copy's own volume, beside its data.
-_FETCHED = "/var/lib/postgresql/wal"
 REPLAY_SECONDS = 6 * 3600.0
-# pgBackRest's own codes for what it cannot read: checksum, invalid file, format, open, read, missing file, cipher.
-_UNREADABLE = (26, 28, 29, 41, 42, 55, 75, 95)
 
 Copy = Callable[[str], str]
 """Database → connection string to it in the copy."""
@@ -130,7 +125,8 @@ def _drill(
         point.room(instance, client.info()["DockerRootDir"], chosen.size)
     with sandbox.sandbox(client, instance, identity) as copy:
         with course.clock.stage("restore"):
-            _restore(copy, instance, chosen, course, segment)
+            goal = Goal("time" if pitr else "name", course.facts["point"])
+            recover.restore(copy, instance, chosen, goal, "--archive-mode=off", last=segment)
         with course.clock.stage("replay"):
             copy.start()
             copy.wait_for_promotion(REPLAY_SECONDS)
@@ -167,51 +163,6 @@ def _extent(manifest: Manifest) -> dict[str, int]:
         "facts": sum(len(names) for found in known for names in found.values()),
         "logins": len(manifest.probes),
     }
-
-
-def _restore(copy: Sandbox, instance: Instance, chosen: Backup, course: Course, last: str) -> None:
-    target = course.facts["point"]
-    kind = "name" if course.facts["target_lsn"] else "time"
-    remote = instance.repository.is_remote(chosen.repository)
-    # No server of a copy has a network: what is elsewhere is fetched before it starts.
-    replay = [f"--recovery-option=restore_command=cp {_FETCHED}/%f %p"] if remote else []
-    answer = copy.run(
-        [
-            *pgbackrest(instance, chosen.repository), f"--set={chosen.label}", "--archive-mode=off", f"--type={kind}",
-            f"--target={target}", "--target-action=promote", *replay, "--log-level-console=warn", "restore",
-        ],
-        "restore",
-        network=remote,
-    )  # fmt: skip
-    if answer.code in _UNREADABLE:
-        raise RepositoryUnreadable(
-            f"Backup {chosen.label} cannot be read ({answer.code}): {_complaint(answer)}.",
-            "A file of the repository is missing or damaged, or the key is wrong. Take a full backup now.",
-        )
-    if answer.code != 0:
-        raise RestoreFailed(
-            f"Backup {chosen.label} did not restore ({answer.code}): {_complaint(answer)}.",
-            "Take a full backup now, and run the drill again.",
-        )
-    if remote:
-        _fetch(copy, instance, chosen, last)
-
-
-def _fetch(copy: Sandbox, instance: Instance, chosen: Backup, last: str) -> None:
-    """Fetch the WAL that the replay will ask for."""
-    get = shlex.join([*pgbackrest(instance, chosen.repository), "--log-level-console=warn", "archive-get"])
-    script = f'mkdir {_FETCHED} && for name; do {get} "$name" "{_FETCHED}/$name" || exit 1; done'
-    answer = copy.run(["/bin/sh", "-c", script, "fetch", *point.needed(instance, chosen, last)], "fetch", network=True)
-    if answer.code != 0:
-        raise ArchiveIncomplete(
-            f"WAL of repository {chosen.repository} cannot be fetched: {_complaint(answer)}.",
-            "Does the store answer? Try howdah backup --check.",
-        )
-
-
-def _complaint(answer: Output) -> str:
-    """Return pgBackRest's sentence without its number, and without which of its processes met it."""
-    return re.sub(r"^.*ERROR: \[\d+\]: (raised from .*? protocol: )?", "", answer.complaint)
 
 
 def _arrived(copy: Sandbox, course: Course, pitr: datetime | None) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -21,7 +22,7 @@ from howdah.instance import Instance, Output, run_in
 
 ENVIRONMENT = "io.howdah.environment"
 DRILL = "io.howdah.drill"
-_DATA = "/var/lib/postgresql"
+DATA = "/var/lib/postgresql"
 _SOCKET = "/run/postgresql"
 _STOP_SECONDS = 120
 # A copy talks to nobody, archives nothing, waits for no standby, and changes no page by itself.
@@ -60,18 +61,23 @@ def work_dir(instance: Instance) -> Path:
     return instance.state_dir / "drills" / "work"
 
 
-def remove_left_over(client: Any, instance: Instance) -> list[str]:
-    """Remove what killed drills of this instance left; return their identities. Only who holds the lock may ask."""
-    found = {path.name for path in work_dir(instance).glob("*")}
-    wanted = {"label": [f"{ENVIRONMENT}={instance.environment}", DRILL]}
+def remove_left_over(client: Any, instance: Instance, label: str = DRILL, work: Path | None = None) -> list[str]:
+    """Remove what killed drills of this instance left; return their identities. Only who holds the lock may ask.
+
+    :param label: that its containers and volumes have.
+    :param work: folder of theirs; ``None``: that of drills.
+    """
+    folder = work or work_dir(instance)
+    found = {path.name for path in folder.glob("*")}
+    wanted = {"label": [f"{ENVIRONMENT}={instance.environment}", label]}
     for left in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-        found.add(left.labels[DRILL])
+        found.add(left.labels[label])
         left.remove(force=True, v=True)
     for volume in client.volumes.list(filters=wanted):
-        found.add(volume.attrs["Labels"][DRILL])
+        found.add(volume.attrs["Labels"][label])
         volume.remove(force=True)
-    # What cannot be removed now is in nobody's way: the next drill comes by here before it begins.
-    shutil.rmtree(work_dir(instance), ignore_errors=True)
+    # What cannot be removed now is in nobody's way: the next one comes by here before it begins.
+    shutil.rmtree(folder, ignore_errors=True)
     return sorted(found)
 
 
@@ -81,6 +87,10 @@ class Sandbox:
 
     :ivar folder: holds the copy's socket; root of the host administrates through it, as with the instance.
     :ivar model: the instance's container: image, user, limits and mounts are taken from it.
+    :ivar volume: holds the data: a volume's name, or a folder of the host; empty: one of its own, named as it is.
+    :ivar genuine: it works for the instance itself: it may write where the instance may, and reaches what that reaches.
+    :ivar pgdata: the data directory; empty: the image's own.
+    :ivar settings: the server's, besides the instance's own.
     """
 
     client: Any
@@ -89,17 +99,26 @@ class Sandbox:
     folder: Path
     labels: dict[str, str]
     model: dict[str, Any]
+    volume: str = ""
+    genuine: bool = False
+    pgdata: str = ""
+    settings: Mapping[str, str] = field(default_factory=lambda: _OVERRIDES)
 
     def dsn(self, database: str) -> str:
         """Return the administrator's connection string to the copy."""
         return f"host={self.folder} port=5432 user=postgres dbname={database}"
 
-    def run(self, command: Sequence[str], step: str, *, network: bool = False) -> Output:
+    def run(
+        self, command: Sequence[str], step: str, *, network: bool = False, mounts: Mapping[str, str] | None = None
+    ) -> Output:
         """Run a command on the volume, with no server on it, to its end.
 
         :param network: it may reach what the instance can reach, for a repository that is not on this host.
+        :param mounts: further folders of the host, read-only → where the command finds them.
         """
-        container = self._create(f"{self.name}-{step}", list(command[:1]), list(command[1:]), network=network)
+        container = self._create(
+            f"{self.name}-{step}", list(command[:1]), list(command[1:]), network=network, more_mounts=mounts or {}
+        )
         container.start()
         code = container.wait()["StatusCode"]
         out = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
@@ -107,9 +126,13 @@ class Sandbox:
         container.remove(v=True)
         return Output(int(code), out, err)
 
-    def start(self) -> None:
-        """Start the server on what was restored; it goes on to replay."""
-        options = [part for name, value in _OVERRIDES.items() for part in ("-c", f"{name}={value}")]
+    def start(self, **more: str) -> None:
+        """Start the server on what was restored; it goes on to replay.
+
+        :param more: settings for this start alone.
+        """
+        settings = {**self.settings, **more}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         self._create(self.name, None, [*(self.model["Config"]["Cmd"] or ()), *options]).start()
 
     def wait_for_promotion(self, patience: float) -> None:
@@ -121,7 +144,10 @@ class Sandbox:
         until = time.monotonic() + patience
         while time.monotonic() < until:
             if self.client.containers.get(self.name).status not in ("created", "running"):
-                raise RestoreFailed(f"The copy ended during its replay: {self._fatal()}.", "See the drill's findings.")
+                raise RestoreFailed(
+                    f"The copy ended during its replay: {self._fatal()}.",
+                    "See whether the archive has a gap: howdah backup --check.",
+                )
             with suppress(psycopg.OperationalError), psycopg.connect(self.dsn("postgres"), connect_timeout=5) as asked:
                 if asked.execute("SELECT pg_is_in_recovery()").fetchone() == (False,):
                     return
@@ -143,18 +169,34 @@ class Sandbox:
         container = self.client.containers.get(self.name)
         container.stop(timeout=_STOP_SECONDS)
 
+    def remove(self) -> None:
+        """Remove the server's container; what it wrote stays."""
+        self.client.containers.get(self.name).remove(force=True)
+
     def _fatal(self) -> str:
         lines = [line for line in self.log().splitlines() if "FATAL" in line or "PANIC" in line]
         return lines[-1].partition("] ")[2] or lines[-1] if lines else "it gave no reason"
 
-    def _create(self, name: str, entrypoint: list[str] | None, command: list[str], *, network: bool = False) -> Any:
+    def _create(
+        self,
+        name: str,
+        entrypoint: list[str] | None,
+        command: list[str],
+        *,
+        network: bool = False,
+        more_mounts: Mapping[str, str] = MappingProxyType({}),
+    ) -> Any:
         host, config = self.model["HostConfig"], self.model["Config"]
         mounts = {
-            mount["Source"]: {"bind": mount["Destination"], "mode": "ro"}
+            mount["Source"]: {
+                "bind": mount["Destination"],
+                "mode": "rw" if self.genuine and mount["RW"] else "ro",
+            }
             for mount in self.model["Mounts"]
-            if mount["Type"] == "bind" and mount["Destination"] != _SOCKET
+            if mount["Type"] == "bind" and mount["Destination"] not in (DATA, _SOCKET)
         }
-        mounts[self.name] = {"bind": _DATA, "mode": "rw"}
+        mounts |= {outside: {"bind": inside, "mode": "ro"} for outside, inside in more_mounts.items()}
+        mounts[self.volume or self.name] = {"bind": DATA, "mode": "rw"}
         mounts[str(self.folder)] = {"bind": _SOCKET, "mode": "rw"}
         return self.client.containers.create(
             self.model["Image"],
@@ -162,8 +204,9 @@ class Sandbox:
             command=command,
             name=name,
             labels=self.labels,
-            network_mode=host["NetworkMode"] if network else "none",
-            extra_hosts=host["ExtraHosts"] if network else None,
+            environment={"PGDATA": self.pgdata} if self.pgdata else None,
+            network_mode=host["NetworkMode"] if network or self.genuine else "none",
+            extra_hosts=host["ExtraHosts"] if network or self.genuine else None,
             user=config["User"],
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
@@ -178,21 +221,42 @@ class Sandbox:
         )
 
 
-@contextmanager
-def sandbox(client: Any, instance: Instance, identity: str) -> Iterator[Sandbox]:
-    """Give a place to restore into; container, volume and folder go with the block, whatever happened.
+def prepared(client: Any, instance: Instance, identity: str, label: str, work: Path) -> Sandbox:
+    """Return a place whose folder is made, in ``work``; nothing else of it is there yet.
 
-    :param identity: of the drill, part of every name.
+    :param identity: part of every name.
+    :param label: that its containers get.
+    :raises HowdahError: there is no container of the instance to take after.
     """
-    name = f"{instance.name}-{identity}"
-    labels = {ENVIRONMENT: instance.environment, DRILL: identity}
-    model = client.containers.get(instance.server.container).attrs
-    folder = work_dir(instance) / identity
+    from docker.errors import NotFound
+
+    try:
+        model = client.containers.get(instance.server.container).attrs
+    except NotFound as error:
+        raise HowdahError(
+            f"There is no container {instance.server.container}.", "Provision the instance with playbooks/site.yml."
+        ) from error
+    folder = work / identity
     folder.mkdir(mode=0o700, parents=True)
     uid = int((model["Config"]["User"] or "0").partition(":")[0])
     os.chown(folder, uid, -1)
-    client.volumes.create(name, labels=labels)
+    labels = {ENVIRONMENT: instance.environment, label: identity}
+    return Sandbox(client, identity, f"{instance.name}-{identity}", folder, labels, model)
+
+
+@contextmanager
+def sandbox(
+    client: Any, instance: Instance, identity: str, label: str = DRILL, work: Path | None = None
+) -> Iterator[Sandbox]:
+    """Give a place to restore into; container, volume and folder go with the block, whatever happened.
+
+    :param identity: of the drill, part of every name.
+    :param label: that its containers and volumes get.
+    :param work: folder for its own; ``None``: that of drills.
+    """
+    copy = prepared(client, instance, identity, label, work or work_dir(instance))
     try:
-        yield Sandbox(client, identity, name, folder, labels, model)
+        client.volumes.create(copy.name, labels=copy.labels)
+        yield copy
     finally:
-        remove_left_over(client, instance)
+        remove_left_over(client, instance, label, work)

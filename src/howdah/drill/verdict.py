@@ -76,7 +76,7 @@ def judged(blank: Drill, course: Course, failure: BaseException | None) -> Drill
         "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
     if failure is not None:
-        known |= _failure(failure)
+        known |= explained(failure, "drill")
         known["findings"] = (*course.findings, DrillFinding(check=known["failure"], message=known["sentence"]))
         return blank.model_copy(update=known)
     known["findings"] = tuple(course.findings)
@@ -106,12 +106,16 @@ def _praise(known: dict[str, Any], verdict: str) -> str:
     )
 
 
-def _failure(failure: BaseException) -> dict[str, Any]:
+def explained(failure: BaseException, work: str) -> dict[str, Any]:
+    """Return what a result says of a failure.
+
+    :param work: ``drill`` or ``restore``.
+    """
     if isinstance(failure, Stopped):
         return {
             "failure": "interrupted",
-            "sentence": "The drill was told to stop.",
-            "next_step": NEXT_STEPS["interrupted"],
+            "sentence": f"The {work} was told to stop.",
+            "next_step": f"Run the {work} again.",
         }
     if isinstance(failure, HowdahError):
         return {
@@ -123,7 +127,7 @@ def _failure(failure: BaseException) -> dict[str, Any]:
     said = pg.message(failure) if isinstance(failure, psycopg.Error) else " ".join(str(failure).split())
     return {
         "failure": "unexpected",
-        "sentence": f"The drill ended with an unexpected {type(failure).__name__}: {said}.",
+        "sentence": f"The {work} ended with an unexpected {type(failure).__name__}: {said}.",
         "next_step": "Run it again; if it stays, run it with howdah --debug and report what it prints.",
     }
 
