@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from secrets import token_hex
 from typing import Any
 
 import numpy as np
@@ -199,11 +200,23 @@ def _same_document(source: Any, target: Any) -> Mask:
         one, other = mine.cast(pa.binary()).to_pylist(), theirs.cast(pa.binary()).to_pylist()
         # Numbers that a double may not tell apart are compared as they are spelled.
         odd = _plain(pc.match_substring_regex(mine, _FINE)) | _plain(pc.match_substring_regex(theirs, _FINE))
+        if not odd.any() and _all_mean_the_same(one, other):
+            agreed[rows] = True
+            return agreed
         agreed[rows] = [
             _mean_the_same(a, b, _as_spelled if fine else _sorted)
             for a, b, fine in zip(one, other, odd.tolist(), strict=True)
         ]
     return agreed
+
+
+def _all_mean_the_same(one: list[bytes], other: list[bytes]) -> bool:
+    """Return whether documents are the same, each with its counterpart, reading all of them as two lists.
+
+    A word that none of them can know lies between each two, so that no part of one is taken for a part of the next.
+    """
+    between = f',"{token_hex(16)}",'.encode()
+    return _mean_the_same(b"[%b]" % between.join(one), b"[%b]" % between.join(other), _sorted)
 
 
 def _mean_the_same(one: bytes, other: bytes, read: Callable[[bytes], Any]) -> bool:
