@@ -186,9 +186,7 @@ def test_a_segment_that_is_gone_fails_backup_check_and_drill_which_name_it(place
     done = verb(place, "backup", "--type", "full")
     assert (done.returncode, named in done.stderr) == (9, True), done.stderr
     assert figures(place)["howdah_backup_last_run_success"] == 0
-    # The new backup begins after the gap: it is proven, and the older ones may go.
-    drill = run(place.instance)
-    assert drill.verdict == "proven", drill.findings
+    # The new backup begins after the gap, so the older ones may go.
     _, _, commands = done.stderr.partition("you can do without the older ones: ")
     subprocess.run(["sh", "-c", commands], check=True, capture_output=True)
     checked = verb(place, "backup", "--check")

@@ -15,6 +15,7 @@ from howdah.cli.options import moment
 from howdah.drill import history, page
 from howdah.drill import run as engine
 from howdah.drill.model import Drill
+from howdah.errors import ConfigurationError
 from howdah.report import write_text
 
 _LISTED = 20
@@ -33,6 +34,7 @@ _LISTED = 20
 )
 @click.option("--max-rpo", type=click.FloatRange(min=0), default=0.0, help="Fail when nothing newer comes back (s).")
 @click.option("--if-older", type=float, metavar="HOURS", help="Do nothing when the last drill is not older than that.")
+@click.option("--last", is_flag=True, help="Show the last drill again, and end with its exit code; restore nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drill(
     where: str | None,
@@ -43,15 +45,19 @@ def drill(
     max_rto: float,
     max_rpo: float,
     if_older: float | None,
+    last: bool,
     as_json: bool,
 ) -> None:
     """Restore the last backup into a throw-away container and prove that it is what the instance holds."""
     place = instances.load(where)
-    if if_older is not None and (last := _fresh(place, if_older)):
-        click.echo(f"{place.name}: the last drill began at {last.started_at} and is not older than {if_older:g} h.")
+    if if_older is not None and (young := _fresh(place, if_older)):
+        click.echo(f"{place.name}: the last drill began at {young.started_at} and is not older than {if_older:g} h.")
         return
-    time = moment(pitr) if pitr else None
-    found = engine.run(place, pitr=time, label=label, repository=repository, max_rto=max_rto, max_rpo=max_rpo)
+    if last:
+        found = _last(place)
+    else:
+        time = moment(pitr) if pitr else None
+        found = engine.run(place, pitr=time, label=label, repository=repository, max_rto=max_rto, max_rpo=max_rpo)
     if report:
         write_text(report, page.render(found, history.read(place)))
     if as_json:
@@ -59,6 +65,13 @@ def drill(
     else:
         _print(found)
     sys.exit(found.exit_code)
+
+
+def _last(place: instances.Instance) -> Drill:
+    drills = history.read(place)
+    if not drills:
+        raise ConfigurationError(f"{place.name} was never drilled.", "Drill it: howdah drill.")
+    return drills[-1]
 
 
 def _fresh(place: instances.Instance, hours: float) -> Drill | None:
@@ -103,3 +116,5 @@ def _print(found: Drill) -> None:
         out.print(Text(f"  … and {len(found.findings) - _LISTED} more; --json has them all", style="dim"))
     if found.next_step:
         out.print(Text(f"  next: {found.next_step}"))
+    if found.verdict == "failed":
+        out.print(Text(f"  more: docs/runbooks/drill.md, exit code {found.exit_code}", style="dim"))

@@ -44,9 +44,7 @@ def _print(place: instances.Instance, page: Status) -> None:
     )
     out.print(Text.assemble((f"{page.name}  ", "bold"), well))
     out.print()
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
+    table = show.pairs()
     for name, said in _rows(place, page):
         table.add_row(name, said)
     out.print(table)
@@ -157,9 +155,7 @@ def _print_tables(place: instances.Instance, page: Status) -> None:
         out.print()
         out.print(table)
     out.print()
-    hints = Table(box=None, show_header=False, pad_edge=False, padding=(0, 3, 0, 0))
-    hints.add_column(style="dim")
-    hints.add_column(overflow="fold")
+    hints = show.pairs()
     for app in page.applications:
         report = place.state_dir / "reports" / f"{app.name}.html"
         if report.exists():

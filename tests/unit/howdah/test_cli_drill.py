@@ -50,6 +50,17 @@ def test_a_proof_ends_with_0_and_says_what_was_compared(drills):
     assert "10 rows in 2 tables" in done.output
 
 
+def test_the_last_drill_is_shown_again_and_nothing_is_restored(drills, instance):
+    never = drills("--last")
+    assert (never.exit_code, "was never drilled" in never.output) == (2, True)
+    history.append(instance, found(verdict="failed", failure="login", exit_code=12, sentence="Nobody can log in."))
+    again = drills("--last")
+    assert (again.exit_code, "Nobody can log in." in again.output) == (12, True)
+    assert "docs/runbooks/drill.md, exit code 12" in again.output
+    assert len(history.read(instance)) == 1
+    assert json.loads(drills("--last", "--json").output)["failure"] == "login"
+
+
 def test_a_failure_ends_with_its_code_and_the_next_step(drills):
     pages = tuple(DrillFinding(check="checksums", message=f"Page {number} is damaged.") for number in range(30))
     failed = {
