@@ -108,7 +108,7 @@ def test_what_stood_there_comes_back_by_its_own_timeline(place):
     assert place.value("SELECT to_regclass('precious')") is None
     assert timeline(place) == 3
     assert "timeline     2 before, 3 now" in done.stdout
-    assert "howdah restore --to latest --timeline 2" in " ".join(done.stdout.split())
+    assert "--to latest --timeline 2 --confirm" in " ".join(done.stdout.split())
     assert left_behind(place) == []
 
 

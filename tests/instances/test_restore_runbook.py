@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -11,7 +12,8 @@ import pytest
 from howdah import backup
 from howdah.drill import history as drills
 from howdah.drill import point
-from howdah.restore import history, only, side
+from howdah.errors import RestoreFailed
+from howdah.restore import history, only, side, target
 from howdah.restore.target import Target
 from tests import pages
 from tests.instances import provision
@@ -81,6 +83,18 @@ def test_a_whole_database_comes_beside_the_live_one_and_nobody_else_sees_it(plac
     missing = provision.howdah("restore", "--instance", str(place.file), "--only", "no_db", "--into", "other")
     assert (missing.returncode, "no_db" in missing.stderr) == (7, True)
     place.query('DROP SCHEMA "copy of shop" CASCADE')
+    assert left_behind(place) == []
+
+
+def test_what_the_live_database_does_not_take_leaves_nothing_behind(place):
+    place.query("CREATE TYPE mood AS ENUM ('good')")
+    place.query("CREATE TABLE moods AS SELECT 'good'::mood AS mood")
+    before = datetime.fromisoformat(moment(place))
+    place.query("DROP TABLE moods; DROP TYPE mood")
+    goal = target.parse(None, before, None, None)
+    with pytest.raises(RestoreFailed, match=r'shop_db does not take it: .*type "public\.mood" does not exist'):
+        only.run(place.instance, side.parse("shop_db.public.moods"), "rescued", goal)
+    assert place.value("SELECT to_regnamespace('rescued')") is None
     assert left_behind(place) == []
 
 

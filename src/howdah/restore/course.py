@@ -64,6 +64,19 @@ class Course:
         )
 
     @property
+    def command(self) -> str:
+        """Return what the operator typed, as it is typed again."""
+        options = [
+            f"--instance {self.instance.environment}",
+            self.target.option,
+            *([f"--backup {self.label}"] if self.label else []),
+            *([f"--repo {self.repository}"] if self.repository != 1 else []),
+            *(["--in-place"] if self.in_place else []),
+            f"--confirm {self.instance.environment}",
+        ]
+        return f"howdah restore {' '.join(options)}"
+
+    @property
     def resumes(self) -> bool:
         """Whether this is what the killed run was asked for."""
         return self.left is not None and self.left.same(self.target, self.label, self.repository, self.in_place)

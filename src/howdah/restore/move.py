@@ -36,7 +36,7 @@ def bring_back(course: Course, tools: Tools, way: Way) -> None:
         text = (
             f"{course.identity}: {course.instance.name} is being brought back to {course.target.words}.\n"
             f"restoring is not a server to start. To finish it, run the same command again:\n"
-            f"howdah restore {course.target.option} --confirm {course.instance.environment}"
+            f"{course.command}"
         )
         there = volume.ready(tools.copy, tools.layout, text, in_place=course.in_place)
         options = [f"--pg1-path={tools.layout.restoring}", *(["--delta"] if there else [])]
@@ -159,7 +159,7 @@ def _archived(course: Course, segment: str) -> None:
 def back_out(course: Course, tools: Tools) -> None:
     """Leave things as they were, as far as nothing has taken the place of what stood there."""
     if course.step == "switched":
-        course.outcome = "What was restored stands in its place; run the same command again to finish."
+        course.outcome = f"What was restored stands in its place. To finish: {course.command}"
         return
     if not course.stopped:
         forget(course)
@@ -167,6 +167,7 @@ def back_out(course: Course, tools: Tools) -> None:
     if course.in_place:
         course.outcome = (
             f"What stood there is in backup {course.facts.get('safety_backup', '')} alone, and the server is stopped."
+            f" To finish: {course.command}"
         )
         return
     try:

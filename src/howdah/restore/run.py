@@ -134,7 +134,7 @@ def _next(instance: Instance, known: dict[str, Any]) -> str:
         )
     if known.get("safety_backup"):
         return (
-            "Look at the data. To have back what stood there: howdah restore --to latest"
-            f" --timeline {known['timeline_before']} --confirm {instance.environment}"
+            f"Look at the data. To have back what stood there: howdah restore --instance {instance.environment}"
+            f" --to latest --timeline {known['timeline_before']} --confirm {instance.environment}"
         )
     return "Look at the data, and prove the new backup: howdah drill."
