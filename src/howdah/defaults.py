@@ -135,5 +135,5 @@ def _shown(node: exp.Expr) -> str:
 def _computed(text: str, target: TargetType) -> str:
     value = default(text)
     if target.name not in _TYPES.get(value.kind, ()):
-        raise UntranslatableError(f"it yields a value of kind {value.kind.value}, and the column is {target.sql}")
+        raise UntranslatableError(f"it yields {value.kind.words}, and the column is {target.sql}")
     return f"({emit.sql(value.node)})"

@@ -93,7 +93,7 @@ class Expressions:
             return value.node
         if value.kind in NUMBERS:
             return emit.binary(exp.NEQ, value.node, emit.number(0))
-        raise UntranslatableError(f"a value of kind {value.kind.value} stands where a condition is wanted")
+        raise UntranslatableError(f"{value.kind.words} stands where a condition is wanted")
 
     def value(self, node: exp.Expr) -> Value:
         """Translate an expression."""
@@ -109,7 +109,7 @@ class Expressions:
         """Translate an expression that must be a number; conditions count as 0 and 1."""
         value = as_integer(self.value(node))
         if value.kind not in NUMBERS:
-            raise UntranslatableError(f"a value of kind {value.kind.value} stands where a number is wanted")
+            raise UntranslatableError(f"{value.kind.words} stands where a number is wanted")
         return value
 
     def text(self, node: exp.Expr) -> Value:
@@ -118,7 +118,7 @@ class Expressions:
         if value.kind == Kind.INTEGER:
             return Value(emit.cast(value.node, "text"), Kind.TEXT)
         if value.kind != Kind.TEXT:
-            raise UntranslatableError(f"a value of kind {value.kind.value} stands where text is wanted")
+            raise UntranslatableError(f"{value.kind.words} stands where text is wanted")
         return value
 
     def compared(self, operator: type[exp.Binary], left: Value, right: Value) -> Value:
@@ -349,7 +349,7 @@ def _cast(scope: Expressions, node: exp.Cast) -> Value:
             return Value(emit.cast(value.node, "text"), Kind.TEXT, value.collation, column=value.column)
         case "FLOAT" | "DOUBLE" if value.kind in NUMBERS:
             return Value(emit.cast(as_double(value), "double precision"), Kind.FLOAT)
-    raise UntranslatableError(f"it casts a value of kind {value.kind.value} to {wanted}")
+    raise UntranslatableError(f"it casts {value.kind.words} to {wanted}")
 
 
 _OPERATORS: dict[Any, Callable[[Expressions, Any], Value]] = {

@@ -103,7 +103,7 @@ def _typeof(scope: Expressions, node: exp.Typeof) -> Value:
     value = scope.value(node.this)
     name = _TYPEOF.get(value.kind)
     if name is None or not value.column or (value.kind == Kind.FLOAT and not scope.stores_reals(node.this)):
-        raise UntranslatableError(f"it asks for the storage class of a value of kind {value.kind.value}")
+        raise UntranslatableError(f"it asks for the storage class of {value.kind.words}")
     null = exp.Is(this=emit.grouped(value.node), expression=exp.Null())
     branch = exp.If(this=null, true=emit.text("null"))
     return Value(exp.Case(ifs=[branch], default=emit.text(name)), Kind.TEXT)
@@ -113,7 +113,7 @@ def _hex(scope: Expressions, node: exp.Hex) -> Value:
     operators.only(node, "this")
     value = scope.value(node.this)
     if value.kind != Kind.BLOB:
-        raise UntranslatableError(f"it uses hex() on a value of kind {value.kind.value}")
+        raise UntranslatableError(f"it uses hex() on {value.kind.words}")
     # hex(NULL) is the empty text in SQLite.
     written = emit.call("upper", emit.call("encode", value.node, emit.text("hex")))
     return Value(emit.call("coalesce", written, emit.text("")), Kind.TEXT)
@@ -144,7 +144,7 @@ def clock(scope: Expressions, node: exp.Expr | None) -> exp.Expr:
         return emit.utc(value.node) if value.zoned else value.node
     if value.kind == Kind.DATE:
         return emit.cast(value.node, "timestamp")
-    raise UntranslatableError(f"it takes a value of kind {value.kind.value} for a time")
+    raise UntranslatableError(f"it takes {value.kind.words} for a time")
 
 
 def formatted(scope: Expressions, pattern: str, moment: exp.Expr | None) -> Value:

@@ -35,6 +35,13 @@ class Kind(Enum):
     OPAQUE = "converted"
     """Its values are converted on the way, so they do not compare as before."""
 
+    @property
+    def words(self) -> str:
+        """Return what such a value is called in a sentence."""
+        if self is Kind.OPAQUE:
+            return "a value that means something else once it is converted"
+        return "NULL" if self is Kind.NULL else f"a value of kind {self.value}"
+
 
 @dataclass(frozen=True)
 class Value:

@@ -263,7 +263,7 @@ def alike(one: Value, other: Value) -> Value:
 def told_apart(value: Value) -> None:
     """Refuse what groups or distinct rows cannot be made of with certainty."""
     if value.kind in _SPELT or (value.kind == Kind.TEXT and value.collation not in ("", "BINARY")):
-        raise UntranslatableError(f"it tells rows apart by a value of kind {value.kind.value} ({value.collation})")
+        raise UntranslatableError(f"it tells rows apart by {value.kind.words} ({value.collation})")
 
 
 def place(node: exp.Expr, outputs: list[Output]) -> int | None:
@@ -309,7 +309,7 @@ def sortable(value: Value) -> exp.Expr:
     if value.kind == Kind.TEXT and value.collation in ("", "BINARY"):
         return emit.bytewise(value.node)
     if value.kind in (*_SPELT, Kind.UUID, Kind.TEXT):
-        raise UntranslatableError(f"it is ordered by a value of kind {value.kind.value} ({value.collation})")
+        raise UntranslatableError(f"it is ordered by {value.kind.words} ({value.collation})")
     return value.node
 
 

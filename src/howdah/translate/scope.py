@@ -160,7 +160,7 @@ def _count(scope: QueryScope, node: exp.Count) -> Value:
         if value.kind not in (Kind.INTEGER, Kind.FLOAT, Kind.DECIMAL, Kind.TEXT, Kind.FLAG, Kind.DATE, Kind.UUID) or (
             value.kind == Kind.TEXT and value.collation not in ("", "BINARY")
         ):
-            raise UntranslatableError(f"it tells rows apart by a value of kind {value.kind.value}")
+            raise UntranslatableError(f"it tells rows apart by {value.kind.words}")
         return Value(emit.call("count", exp.Distinct(expressions=[value.node])), Kind.INTEGER)
     return Value(emit.call("count", scope.value(node.this).node), Kind.INTEGER)
 

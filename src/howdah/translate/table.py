@@ -70,7 +70,7 @@ def formula(scope: TableScope, text: str, kind: Kind) -> str:
     if value.kind == Kind.INTEGER and kind == Kind.FLAG:
         raise UntranslatableError("it yields a number where the column holds a boolean")
     if value.kind not in (kind, Kind.NULL) and not (value.kind == Kind.TRUTH and kind == Kind.FLAG):
-        raise UntranslatableError(f"it yields a value of kind {value.kind.value}, and the column holds {kind.value}")
+        raise UntranslatableError(f"it yields {value.kind.words}, and the column holds {kind.value}")
     return emit.sql(value.node)
 
 
