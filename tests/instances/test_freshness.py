@@ -134,7 +134,7 @@ def test_an_archive_that_fails_for_a_while_is_noticed_and_costs_no_commit(place)
         assert figures(place)["howdah_wal_waiting_seconds"] > broken["howdah_wal_waiting_seconds"]
         page = verb(place, "status").stdout
         assert "WAL archiving fails" in page
-        assert "next: Try howdah backup --check." in page
+        assert f"next: howdah backup --instance {place.instance.environment} --check" in page
     write(place, 1)
     until(lambda: figures(place)["howdah_wal_waiting_segments"] == 0)
     healed = figures(place)

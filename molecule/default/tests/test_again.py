@@ -35,6 +35,7 @@ def test_check_mode_works_where_nothing_exists() -> None:
         "Would make the pooler",
         "Would write",
         "Would make the repository",
+        "Would make the schedule of metrics",
     ):
         assert sentence in " ".join(done.stdout.split())
     assert not Path("/etc/howdah/nowhere").exists()

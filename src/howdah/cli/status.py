@@ -53,7 +53,8 @@ def _print(place: instances.Instance, page: Status) -> None:
     for problem in page.problems:
         out.print(Text(f"! {problem.what}", style="red"))
         if problem.next_step:
-            out.print(Text(f"  next: {problem.next_step}"))
+            # A command is one line, however long: it is there to be copied.
+            out.print(Text(f"  next: {problem.next_step}"), soft_wrap=True)
 
 
 def _rows(place: instances.Instance, page: Status) -> Iterator[tuple[str, str]]:
@@ -65,19 +66,16 @@ def _rows(place: instances.Instance, page: Status) -> Iterator[tuple[str, str]]:
         )
     else:
         yield "server", f"does not answer at {place.server.socket_dir}"
-    used = [pool for pool in page.pools if pool.clients or pool.waiting or pool.servers]
-    yield (
-        "pooler",
-        f"{place.pooler.address}:{place.pooler.port}, {sum(pool.clients for pool in used)} clients"
-        f" on {sum(pool.servers for pool in used)} connections",
-    )
+    used = [pool for pool in page.pools or () if pool.clients or pool.waiting or pool.servers]
+    busy = f"{sum(pool.clients for pool in used)} clients on {sum(pool.servers for pool in used)} connections"
+    yield "pooler", f"{place.pooler.address}:{place.pooler.port}, {'does not answer' if page.pools is None else busy}"
     if page.archive:
         yield "archive", _archive(page.archive)
         yield "pg_wal", f"{show.size(page.archive.wal_size)} of {show.size(page.archive.wal_limit)}"
-    yield (
-        "backup",
-        f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago" if page.backup else "none",
-    )
+    if page.backup:
+        yield "backup", f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago"
+    else:
+        yield "backup", "none yet" if page.server else "unknown: the server must run to ask the repository"
     for number, held in zip(place.repository.numbers, (page.backup, page.second), strict=False):
         name = "repository" if number == 1 else f"repository {number}"
         yield name, _repository(place.repository.where(number), held)

@@ -28,6 +28,7 @@ from howdah.status.model import (
     Status,
     TableStatus,
 )
+from howdah.status.silent import silent
 
 Value = TypeVar("Value")
 
@@ -36,14 +37,12 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
     """Ask every part of an instance."""
     now = now or datetime.now(UTC)
     problems: list[Problem] = []
-    where = instance.server.container
 
     def asked(question: Callable[[], Value], default: Value) -> Value:
         try:
             return question()
         except psycopg.Error as error:
-            said = " ".join(str(error).split())
-            problems.append(Problem(f"The server does not answer: {said}.", f"See docker logs {where}."))
+            problems.append(silent(instance, error))
         except HowdahError as error:
             problems.append(Problem(error.what, error.next_step))
         return default
@@ -55,7 +54,7 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
         name=instance.name,
         environment=instance.environment,
         server=server,
-        pools=asked(lambda: _pools(instance), ()),
+        pools=asked(lambda: _pools(instance), None),
         archive=archive,
         backup=newest,
         second=asked(lambda: _backup(instance, now, 2), None) if server and instance.repository.second else None,

@@ -34,18 +34,20 @@ def _found(page: Status, unanswered: bool) -> Iterator[Problem]:
             "Find them with pg_amcheck, then restore.",
         )
     if page.archive:
-        yield from _wal(page.archive)
+        yield from _wal(page.archive, page.environment)
     if page.server and page.backup is None and not unanswered:
-        yield Problem("There is no good backup.", "Take one: howdah backup.")
+        yield Problem("There is no good backup.", f"howdah backup --instance {page.environment}")
     if page.backup and page.backup.age > BACKUP_MAX_AGE.total_seconds():
-        yield Problem(f"The last backup is {page.backup.age // 3600} hours old.", "Take one: howdah backup.")
+        yield Problem(
+            f"The last backup is {page.backup.age // 3600} hours old.", f"howdah backup --instance {page.environment}"
+        )
     if page.second and page.second.age > BACKUP_MAX_AGE.total_seconds():
         yield Problem(
             f"The last backup in the second repository is {page.second.age // 3600} hours old.",
-            "Take one: howdah backup.",
+            f"howdah backup --instance {page.environment}",
         )
-    yield from _drill(page.drill, page.backup)
-    for pool in page.pools:
+    yield from _drill(page.drill, page.backup, page.environment)
+    for pool in page.pools or ():
         if pool.waiting:
             yield Problem(
                 f"{pool.waiting} clients wait for a connection to {pool.database}.",
@@ -56,14 +58,17 @@ def _found(page: Status, unanswered: bool) -> Iterator[Problem]:
             yield Problem(f"{app.name}: the last migration ended {app.verdict}.", "See its report, then migrate again.")
 
 
-def _wal(archive: ArchiveStatus) -> Iterator[Problem]:
+def _wal(archive: ArchiveStatus, environment: str) -> Iterator[Problem]:
     if archive.failing:
-        yield Problem("WAL archiving fails: a restore would miss the newest changes.", "Try howdah backup --check.")
+        yield Problem(
+            "WAL archiving fails: a restore would miss the newest changes.",
+            f"howdah backup --instance {environment} --check",
+        )
     elif archive.waiting_seconds > WAITING_MAX_AGE.total_seconds():
         yield Problem(
             f"WAL waits for the archive since {archive.waiting_seconds // 60} minutes:"
             " a restore would miss what is in it.",
-            "Try howdah backup --check.",
+            f"howdah backup --instance {environment} --check",
         )
     if archive.wal_limit and archive.wal_size > WAL_MAX_SHARE * archive.wal_limit:
         yield Problem(
@@ -72,12 +77,13 @@ def _wal(archive: ArchiveStatus) -> Iterator[Problem]:
         )
 
 
-def _drill(drill: DrillStatus | None, backup: BackupStatus | None) -> Iterator[Problem]:
+def _drill(drill: DrillStatus | None, backup: BackupStatus | None, environment: str) -> Iterator[Problem]:
+    again = f"howdah drill --instance {environment}"
     proven_age = drill.proven_age if drill else None
     if drill and drill.verdict == "failed":
-        yield Problem(f"The last drill failed: {drill.sentence}", drill.next_step or "Drill again: howdah drill.")
+        yield Problem(f"The last drill failed: {drill.sentence}", drill.next_step or again)
     elif proven_age is None:
         if backup and backup.oldest_age > DRILL_MAX_AGE.total_seconds():
-            yield Problem("No backup was ever proven.", "Prove one: howdah drill.")
+            yield Problem("No backup was ever proven.", again)
     elif proven_age > DRILL_MAX_AGE.total_seconds():
-        yield Problem(f"No backup was proven for {proven_age // 3600} hours.", "Prove one: howdah drill.")
+        yield Problem(f"No backup was proven for {proven_age // 3600} hours.", again)

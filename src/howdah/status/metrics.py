@@ -12,6 +12,7 @@ from howdah.errors import HowdahError
 from howdah.instance import Instance
 from howdah.status import wal
 from howdah.status.model import ArchiveStatus
+from howdah.status.silent import silent
 
 
 def path(instance: Instance) -> Path:
@@ -30,10 +31,8 @@ def write(instance: Instance) -> None:
             archive = wal.ask(connection)
     except psycopg.Error as error:
         _write(instance, now, {"howdah_up": ("Whether the server answers.", 0.0)})
-        raise HowdahError(
-            f"The server does not answer: {' '.join(str(error).split())}.",
-            f"See docker logs {instance.server.container}.",
-        ) from error
+        problem = silent(instance, error)
+        raise HowdahError(problem.what, problem.next_step) from error
     _write(instance, now, {"howdah_up": ("Whether the server answers.", 1.0)} | _values(archive, now))
 
 

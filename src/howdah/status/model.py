@@ -144,6 +144,7 @@ class ApplicationStatus:
 class Status:
     """The page.
 
+    :ivar pools: ``None``: the pooler does not answer.
     :ivar problems: what needs attention, worst first; empty when all is well.
     :ivar second: the newest good backup in the second repository, where there is one.
     """
@@ -151,7 +152,7 @@ class Status:
     name: str
     environment: str
     server: ServerStatus | None
-    pools: tuple[PoolStatus, ...]
+    pools: tuple[PoolStatus, ...] | None
     archive: ArchiveStatus | None
     backup: BackupStatus | None
     applications: tuple[ApplicationStatus, ...]

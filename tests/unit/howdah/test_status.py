@@ -76,7 +76,7 @@ def test_wal_beyond_twice_its_limit(size, said):
 
 
 def test_a_second_repository_has_an_age_of_its_own():
-    old = "The last backup in the second repository is 26 hours old. Take one: howdah backup."
+    old = "The last backup in the second repository is 26 hours old. howdah backup --instance test"
     assert judged(replace(WELL, second=replace(BACKUP, age=26 * 3600))) == [old]
 
 
@@ -85,7 +85,7 @@ def test_a_key_that_nobody_has_a_copy_of():
 
 
 def test_no_backup():
-    assert judged(replace(WELL, backup=None)) == ["There is no good backup. Take one: howdah backup."]
+    assert judged(replace(WELL, backup=None)) == ["There is no good backup. howdah backup --instance test"]
 
 
 @given(st.integers(0, 30 * 24 * 3600))
@@ -93,7 +93,7 @@ def test_no_backup():
 @example(25 * 3600 + 1)
 def test_a_backup_is_too_old_after_25_hours(age):
     said = judged(replace(WELL, backup=replace(BACKUP, age=age)))
-    old = f"The last backup is {age // 3600} hours old. Take one: howdah backup."
+    old = f"The last backup is {age // 3600} hours old. howdah backup --instance test"
     assert said == ([old] if age > 25 * 3600 else [])
 
 
@@ -105,7 +105,7 @@ DRILL = DrillStatus("proven", "All came back.", 3600, 3600, 12.0)
 @example(50 * 3600 + 1)
 def test_a_proof_is_too_old_after_two_nights(age):
     said = judged(replace(WELL, drill=replace(DRILL, proven_age=age)))
-    old = f"No backup was proven for {age // 3600} hours. Prove one: howdah drill."
+    old = f"No backup was proven for {age // 3600} hours. howdah drill --instance test"
     assert said == ([old] if age > 50 * 3600 else [])
 
 
@@ -118,7 +118,7 @@ def test_a_drill_that_failed_is_said_in_its_own_words():
 def test_a_backup_that_was_never_proven_is_said_when_it_is_older_than_a_proof_may_be(drill):
     assert judged(replace(WELL, drill=drill)) == []
     old = replace(BACKUP, oldest_age=50 * 3600 + 1)
-    assert judged(replace(WELL, drill=drill, backup=old)) == ["No backup was ever proven. Prove one: howdah drill."]
+    assert judged(replace(WELL, drill=drill, backup=old)) == ["No backup was ever proven. howdah drill --instance test"]
 
 
 def test_the_last_drill_and_the_last_proof_are_read_from_the_history(instance):
@@ -187,7 +187,7 @@ def test_json_holds_the_whole_page():
     assert read["server"]["version"] == "15.14"
     assert read["backup"] is None
     assert read["applications"][0]["verdict"] == "verified"
-    assert read["problems"] == [{"what": "There is no good backup.", "next_step": "Take one: howdah backup."}]
+    assert read["problems"] == [{"what": "There is no good backup.", "next_step": "howdah backup --instance test"}]
 
 
 def test_metrics_of_a_silent_server_say_so_and_nothing_else(instance):
