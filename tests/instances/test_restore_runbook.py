@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from howdah import backup
 from howdah.drill import history as drills
 from howdah.drill import point
+from howdah.drill.run import run as drill
 from howdah.errors import RestoreFailed
 from howdah.restore import history, only, side, target
 from howdah.restore.target import Target
@@ -95,6 +97,21 @@ def test_what_the_live_database_does_not_take_leaves_nothing_behind(place):
     with pytest.raises(RestoreFailed, match=r'shop_db does not take it: .*type "public\.mood" does not exist'):
         only.run(place.instance, side.parse("shop_db.public.moods"), "rescued", goal)
     assert place.value("SELECT to_regnamespace('rescued')") is None
+    assert left_behind(place) == []
+
+
+def test_a_part_that_was_killed_is_removed_by_the_next_drill(place):
+    """Nobody need ever restore again; drills are run every night."""
+    fork = multiprocessing.get_context("fork")
+    running = fork.Process(
+        target=only.run, args=(place.instance, side.parse("shop_db"), "rescued", Target(kind="latest"))
+    )
+    running.start()
+    while len(left_behind(place)) < 3:
+        assert running.is_alive()
+    running.kill()
+    running.join()
+    assert drill(place.instance).verdict == "proven"
     assert left_behind(place) == []
 
 

@@ -68,6 +68,8 @@ def run(
         failure: BaseException | None = None
         try:
             with sandbox.engine() as client:
+                # A restore or a part of one that was killed may never be run again; none runs while a drill does.
+                sandbox.remove_left_over(client, instance, sandbox.RESTORE)
                 for left in sandbox.remove_left_over(client, instance):
                     history.append(instance, interrupted(blank, left))
                 _drill(

@@ -22,6 +22,7 @@ from howdah.instance import Instance, Output, run_in
 
 ENVIRONMENT = "io.howdah.environment"
 DRILL = "io.howdah.drill"
+RESTORE = "io.howdah.restore"
 DATA = "/var/lib/postgresql"
 _SOCKET = "/run/postgresql"
 _STOP_SECONDS = 120
@@ -56,18 +57,20 @@ def engine() -> Iterator[Any]:
             client.close()
 
 
-def work_dir(instance: Instance) -> Path:
-    """Return the folder in which drills that run have theirs."""
-    return instance.state_dir / "drills" / "work"
+def work_dir(instance: Instance, label: str = DRILL) -> Path:
+    """Return the folder in which drills, or restores, that run have theirs.
+
+    :param label: that their containers and volumes have.
+    """
+    return instance.state_dir / ("drills" if label == DRILL else "restores") / "work"
 
 
-def remove_left_over(client: Any, instance: Instance, label: str = DRILL, work: Path | None = None) -> list[str]:
+def remove_left_over(client: Any, instance: Instance, label: str = DRILL) -> list[str]:
     """Remove what killed drills of this instance left; return their identities. Only who holds the lock may ask.
 
     :param label: that its containers and volumes have.
-    :param work: folder of theirs; ``None``: that of drills.
     """
-    folder = work or work_dir(instance)
+    folder = work_dir(instance, label)
     found = {path.name for path in folder.glob("*")}
     wanted = {"label": [f"{ENVIRONMENT}={instance.environment}", label]}
     for left in client.containers.list(all=True, filters=wanted, ignore_removed=True):
@@ -221,8 +224,8 @@ class Sandbox:
         )
 
 
-def prepared(client: Any, instance: Instance, identity: str, label: str, work: Path) -> Sandbox:
-    """Return a place whose folder is made, in ``work``; nothing else of it is there yet.
+def prepared(client: Any, instance: Instance, identity: str, label: str) -> Sandbox:
+    """Return a place whose folder is made; nothing else of it is there yet.
 
     :param identity: part of every name.
     :param label: that its containers get.
@@ -236,7 +239,7 @@ def prepared(client: Any, instance: Instance, identity: str, label: str, work: P
         raise HowdahError(
             f"There is no container {instance.server.container}.", "Provision the instance with playbooks/site.yml."
         ) from error
-    folder = work / identity
+    folder = work_dir(instance, label) / identity
     folder.mkdir(mode=0o700, parents=True)
     uid = int((model["Config"]["User"] or "0").partition(":")[0])
     os.chown(folder, uid, -1)
@@ -245,18 +248,15 @@ def prepared(client: Any, instance: Instance, identity: str, label: str, work: P
 
 
 @contextmanager
-def sandbox(
-    client: Any, instance: Instance, identity: str, label: str = DRILL, work: Path | None = None
-) -> Iterator[Sandbox]:
+def sandbox(client: Any, instance: Instance, identity: str, label: str = DRILL) -> Iterator[Sandbox]:
     """Give a place to restore into; container, volume and folder go with the block, whatever happened.
 
     :param identity: of the drill, part of every name.
     :param label: that its containers and volumes get.
-    :param work: folder for its own; ``None``: that of drills.
     """
-    copy = prepared(client, instance, identity, label, work or work_dir(instance))
+    copy = prepared(client, instance, identity, label)
     try:
         client.volumes.create(copy.name, labels=copy.labels)
         yield copy
     finally:
-        remove_left_over(client, instance, label, work)
+        remove_left_over(client, instance, label)

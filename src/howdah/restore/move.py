@@ -44,12 +44,12 @@ def bring_back(course: Course, tools: Tools, way: Way) -> None:
         if way.same_cluster:
             volume.keep_wal(tools.copy, tools.layout)
     with course.clock.stage("replay"):
-        _replay(course, tools)
+        _replay(course, tools, way)
         _whole(course, tools, way)
     course.note("replayed")
 
 
-def _replay(course: Course, tools: Tools) -> None:
+def _replay(course: Course, tools: Tools, way: Way) -> None:
     copy = tools.copy
     copy.start()
     try:
@@ -59,14 +59,20 @@ def _replay(course: Course, tools: Tools) -> None:
         late = course.target.kind == "time" and _TOO_LATE in copy.log()
         if not late:
             raise
+        if course.was_answering and way.same_cluster:
+            # The server wrote a commit after that time; it is on the server's own timeline.
+            raise RestoreFailed(
+                f"The history that backup {way.chosen.label} lies on ended before {course.target.value}.",
+                f"Follow the server's own: --timeline {course.facts['timeline_before']}.",
+            ) from None
     if late:
-        # Nothing was committed between the end of the archive and that time, as far as the archive tells.
+        # Nothing was committed between the end of the WAL and that time, as far as the WAL tells.
         copy.remove()
         copy.start(recovery_target_time="")
         copy.wait_for_promotion(REPLAY_SECONDS)
         course.findings.append(
-            f"The archive has no commit after {course.target.value}: all of it was replayed."
-            " What was committed before that time and never archived is not there."
+            f"No commit after {course.target.value} was found: all WAL that is left was replayed."
+            " What was committed before that time and is in neither archive nor data directory is not there."
         )
     log = copy.log()
     with pg.connect(copy.dsn("postgres")) as connection:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from howdah import pg
 from howdah.clock import Clock
 from howdah.drill import point, recover
-from howdah.drill.sandbox import engine, sandbox
+from howdah.drill.sandbox import RESTORE, engine, remove_left_over, sandbox
 from howdah.errors import ConfigurationError, HowdahError, RestoreFailed
 from howdah.instance import Instance, run_in
 from howdah.locks import one_at_a_time
@@ -71,10 +71,10 @@ def run(
     identity = f"only-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
     clock = Clock()
     with one_at_a_time(instance, "restore"), one_at_a_time(instance, "drill"), engine() as client:
-        volume.remove_left_over(client, instance)
+        remove_left_over(client, instance, RESTORE)
         with clock.stage("prepare"):
             way = _way(client, instance, what, into, target, label, repository, identity)
-        with sandbox(client, instance, identity, volume.LABEL, volume.work_dir(instance)) as copy:
+        with sandbox(client, instance, identity, RESTORE) as copy:
             with clock.stage("restore"):
                 recover.restore(copy, instance, way.chosen, way.goal, "--archive-mode=off", last=way.last)
             with clock.stage("replay"):

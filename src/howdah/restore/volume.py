@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from howdah import pg
@@ -21,7 +21,6 @@ from howdah.drill.sandbox import Sandbox
 from howdah.errors import HowdahError, RestoreFailed
 from howdah.instance import Instance
 
-LABEL = "io.howdah.restore"
 SEGMENT_SIZE = 16 * 2**20
 _PGDATA = f"{sandbox.DATA}/15/main"
 
@@ -129,24 +128,14 @@ class Standing:
     segment_size: int
 
 
-def work_dir(instance: Instance) -> Path:
-    """Return the folder in which restores that run have theirs."""
-    return instance.state_dir / "restores" / "work"
-
-
-def remove_left_over(client: Any, instance: Instance) -> None:
-    """Stop and remove what a killed restore left running; what lies in the data volume stays."""
-    sandbox.remove_left_over(client, instance, LABEL, work_dir(instance))
-
-
 @contextmanager
 def bench(client: Any, instance: Instance, identity: str) -> Iterator[tuple[Sandbox, Layout]]:
     """Give a place to work on the instance's own volume; its containers go with the block, the volume stays.
 
     :param identity: of the restore.
     """
-    remove_left_over(client, instance)
-    plain = sandbox.prepared(client, instance, identity, LABEL, work_dir(instance))
+    sandbox.remove_left_over(client, instance, sandbox.RESTORE)
+    plain = sandbox.prepared(client, instance, identity, sandbox.RESTORE)
     environment = dict(entry.split("=", 1) for entry in plain.model["Config"]["Env"] or ())
     layout = Layout(environment.get("PGDATA", _PGDATA))
     pushing = [*pgbackrest(instance), f"--pg1-path={layout.restoring}", "archive-push", "%p"]
@@ -170,7 +159,7 @@ def bench(client: Any, instance: Instance, identity: str) -> Iterator[tuple[Sand
             layout,
         )
     finally:
-        remove_left_over(client, instance)
+        sandbox.remove_left_over(client, instance, sandbox.RESTORE)
 
 
 def _volume(model: dict[str, Any]) -> str:
