@@ -12,7 +12,7 @@ from rich.text import Text
 from howdah import instance as instances
 from howdah.cli import show
 from howdah.status import ask, metrics
-from howdah.status.model import ArchiveStatus, BackupStatus, DrillStatus, Status
+from howdah.status.model import ApplicationStatus, ArchiveStatus, BackupStatus, DrillStatus, Status
 
 
 @click.command()
@@ -81,9 +81,7 @@ def _rows(place: instances.Instance, page: Status) -> Iterator[tuple[str, str]]:
         yield name, _repository(place.repository.where(number), held)
     yield "drill", _drill(page.drill)
     for app in page.applications:
-        waiting = f", {app.quarantined_rows:,} in quarantine" if app.quarantined_rows else ""
-        when = f", {app.finished_at}" if app.finished_at else ""
-        yield app.name, f"{app.verdict}: {app.loaded_rows:,} rows{waiting}{when}"
+        yield app.name, _application(app)
 
 
 def _archive(archive: ArchiveStatus) -> str:
@@ -108,6 +106,14 @@ def _repository(where: str, backup: BackupStatus | None) -> str:
     held = f"{show.plural(backup.count, 'backup', 'backups')}, {show.size(backup.stored)} " if backup else ""
     free = f", {show.size(backup.free)} free" if backup and backup.free is not None else ""
     return f"{held}in {where}{free}"
+
+
+def _application(app: ApplicationStatus) -> str:
+    if app.verdict == "never":
+        return "not migrated yet"
+    waiting = f", {app.quarantined_rows:,} in quarantine" if app.quarantined_rows else ""
+    when = f", {app.finished_at}" if app.finished_at else ""
+    return f"{app.verdict}: {app.loaded_rows:,} rows{waiting}{when}"
 
 
 def _drill(drill: DrillStatus | None) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from howdah import backup, metrics
+from howdah import backup, continuity, metrics
 from howdah.backup import Backup, BackupFailed, read_info, take
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Output
@@ -381,3 +381,23 @@ def test_what_a_killed_backup_left_running_is_waited_for(instance, repository, m
     monkeypatch.setattr(backup.time, "sleep", lambda _: setattr(repository, "answer", Output(0, "", "")))
     busy(repository)
     assert take(instance).label == "20231114-221320F"
+
+
+@pytest.mark.parametrize("gaps", [1, 2])
+def test_a_gap_must_be_there_when_looked_at_again(instance, monkeypatch, gaps):
+    """Backups may expire, with their segments, while somebody lists the one and then the other."""
+    monkeypatch.setattr(backup, "run_in", Repository())
+    looks = []
+
+    def look(*_):
+        looks.append(1)
+        if len(looks) <= gaps:
+            raise ArchiveIncomplete("The archive has a gap.", "Take a backup.")
+
+    monkeypatch.setattr(continuity, "check", look)
+    if gaps == 1:
+        backup.check(instance)
+    else:
+        with pytest.raises(ArchiveIncomplete):
+            backup.check(instance)
+    assert len(looks) == 2
