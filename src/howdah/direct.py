@@ -157,8 +157,8 @@ def _chunks(connection: Connection, context: Context, plan: TablePlan, sent: Sen
     if plan.key and stage:
         stages.adopt(connection, context.application, plan, context.run_id)
     elif not plan.key:
-        keys = ownership.digests_by_chunk(connection, plan, image_digest(tuple(c.target for c in plan.columns)))
-        ownership.record(connection, context.application, context.run_id, plan, sent.chunks, keys)
+        digest = image_digest(tuple(column.target for column in plan.columns))
+        ownership.record_digests(connection, context.application, context.run_id, plan, sent.chunks, digest)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,20 +90,6 @@ def give(connection: Connection, plan: TablePlan, table: str, keys: bytes) -> No
 def _make(connection: Connection, table: str, columns: list[list[str]]) -> None:
     typed = ", ".join(f"{quoted(name)} {kind}" for name, kind in columns)
     execute(connection, f"CREATE TEMP TABLE {table.removeprefix('pg_temp.')} ({typed}) ON COMMIT DROP")
-
-
-def record(
-    connection: Connection,
-    application: str,
-    run_id: object,
-    plan: TablePlan,
-    chunks: Iterable[Chunk],
-    keys: Mapping[int, bytes],
-) -> None:
-    """Write the chunks of a table and the keys of our rows in them, in place of what was there."""
-    with Writer(connection, application, run_id, plan) as writer:
-        for chunk in chunks:
-            writer.add(chunk, keys.get(chunk.ordinal, b""))
 
 
 class Writer:
@@ -227,11 +213,25 @@ def keys_of(connection: Connection, query: str) -> dict[int, Keys]:
     return {n: Keys(np.array(at, np.int64), pa.array(keys, pa.binary())) for n, (at, keys) in found.items()}
 
 
-def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> dict[int, bytes]:
-    """Return the digests of all rows of a plain target table without a key, as many for each chunk as one may hold.
+def record_digests(
+    connection: Connection, application: str, run_id: object, plan: TablePlan, chunks: Sequence[Chunk], digest: str
+) -> None:
+    """Write the chunks of a table without a key, and as their keys the digests of all rows of its plain target table.
+
+    With which chunk a digest lies says nothing, as rows without a key have no place.
 
     :param digest: SQL of a row's digest.
     """
+    parts = _digests(connection, plan, digest)
+    with Writer(connection, application, run_id, plan) as writer:
+        for chunk in chunks[:-1]:
+            writer.add(chunk, next(parts, b""))
+        for chunk in chunks[-1:]:
+            writer.add(chunk, b"".join(parts))
+
+
+def _digests(connection: Connection, plan: TablePlan, digest: str) -> Iterator[bytes]:
+    """Yield the digests of all rows of a table, about as many at a time as a chunk has rows."""
     target = qualified(plan.target.schema, plan.target.name)
     (pages,) = connection.execute(
         "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [target]
@@ -239,13 +239,13 @@ def digests_by_chunk(connection: Connection, plan: TablePlan, digest: str) -> di
     step = max(pages * _DIGESTS_PER_CHUNK // max(plan.rows, 1), 1)
     # A row of a binary COPY stream: one column, sixteen bytes long. Put together there, as it is one row for each here.
     row = f"'\\x000100000010'::bytea || {digest}"
-    found: dict[int, bytes] = {}
-    for first in range(0, pages, step):
-        part = f"ctid >= '({first},0)' AND ctid < '({first + step},0)'"
-        (keys,) = execute(connection, f"SELECT string_agg({row}, '') FROM {target} WHERE {part}").fetchone() or (None,)
-        if keys:
-            found[len(found)] = keys
-    return found
+    with connection.cursor(binary=True) as cursor:
+        for first in range(0, pages, step):
+            part = f"ctid >= '({first},0)' AND ctid < '({first + step},0)'"
+            query = f"SELECT string_agg({row}, '') FROM {target} WHERE {part}"
+            (keys,) = cursor.execute(query).fetchone() or (None,)
+            if keys:
+                yield keys
 
 
 def _write(connection: Connection, rows: Iterable[tuple[Any, ...]]) -> None:
