@@ -7,14 +7,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import machine, stage
-from tests.bench.contest import Contestant, Job, Step
+from tests.bench import backups, machine, stage
+from tests.bench.contest import STEPS, Contestant, Job, Step
 from tests.bench.generate import Size, write_tables
-from tests.bench.measure import Usage, measure
+from tests.bench.measure import measure
+from tests.bench.results import Results, Run, failure
 from tests.bench.target import SETTINGS, Database, Fingerprint, Server, server
 from tests.bench.tools import HERE, Tools
 from tests.packages import Missing
@@ -45,47 +46,6 @@ class Options:
     in_memory: bool = True
 
 
-@dataclass(frozen=True)
-class Run:
-    """One step of one contestant in one round.
-
-    :ivar seconds: what counts: the whole command, or for ``howdah-load`` its stages up to the loaded tables.
-    :ivar stages: seconds by stage, as howdah's report says; else empty.
-    :ivar wrong: why the result does not count; empty when the rows are exactly those expected.
-    """
-
-    step: str
-    round: int
-    seconds: float
-    usage: Usage
-    stages: dict[str, float] = field(default_factory=dict)
-    wrong: str = ""
-
-
-@dataclass(frozen=True)
-class Results:
-    """Everything that was measured, and on what.
-
-    :ivar absent: contestant → why it could not take part.
-    """
-
-    machine: dict[str, str]
-    server: dict[str, str]
-    options: dict[str, Any]
-    rows: int
-    source_bytes: int
-    runs: tuple[Run, ...]
-    absent: dict[str, str]
-
-    def of(self, step: str) -> tuple[Run, ...]:
-        """Return the runs of a step that count, by round."""
-        return tuple(sorted((r for r in self.runs if r.step == step and not r.wrong), key=lambda run: run.round))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return everything as JSON-ready values."""
-        return asdict(self)
-
-
 def run(options: Options, say: Say = lambda _: None) -> Results:
     """Measure, and leave nothing running.
 
@@ -95,40 +55,59 @@ def run(options: Options, say: Say = lambda _: None) -> Results:
     options.folder.mkdir(parents=True, exist_ok=True)
     remove_left_over(options.folder)
     described = machine.describe(options.folder)
-    tools = Tools(options.folder)
-    tools.python()
     say("source: writing it, or taking the one that is there")
     original = stage.source(options.folder, options.size)
-    weight = original.stat().st_size
+    on_server = [one for one in options.contestants if one.where == "server"]
+    on_instance = [one for one in options.contestants if one.where == "instance"]
+    runs: list[Run] = []
+    absent: dict[str, str] = {}
+    version = ""
+    with tempfile.TemporaryDirectory(dir=options.folder, prefix=f"run-{os.getpid()}-") as temporary:
+        if on_server:
+            moving = replace(options, contestants=tuple(on_server))
+            version, absent = _on_server(moving, original, Path(temporary), say, runs)
+        if on_instance:
+            steps = [step for one in on_instance for step in one.steps]
+            version = _on_instance(options, steps, original, Path(temporary), say, runs)
+    return Results(
+        machine=described,
+        server={"version": version, "data": "in memory" if options.in_memory else "in a volume", **SETTINGS},
+        options={
+            "conversations": options.size.conversations,
+            "messages": options.size.messages,
+            "metrics": options.size.metrics,
+            "rounds": options.rounds,
+            "workers": options.workers,
+            "files": options.files,
+            "tables": options.tables,
+        },
+        rows=options.size.rows,
+        source_bytes=original.stat().st_size,
+        runs=tuple(runs),
+        absent=absent,
+    )
+
+
+def _on_server(options: Options, original: Path, folder: Path, say: Say, runs: list[Run]) -> tuple[str, dict[str, str]]:
+    """Measure what moves rows; return the server's version, and who could not take part."""
+    tools = Tools(options.folder)
+    tools.python()
     # Tables, their staging copies, indexes and the log of writing them.
-    room = 8 * weight + (2 << 30)
-    with (
-        tempfile.TemporaryDirectory(dir=options.folder, prefix=f"run-{os.getpid()}-") as temporary,
-        server(room, in_memory=options.in_memory) as target,
-    ):
-        contest = _Contest(options, target, tools, original, Path(temporary), say)
-        runs = tuple(contest.rounds())
-        return Results(
-            machine=described,
-            server={
-                "version": target.version,
-                "data": "in memory" if options.in_memory else "in a volume",
-                **SETTINGS,
-            },
-            options={
-                "conversations": options.size.conversations,
-                "messages": options.size.messages,
-                "metrics": options.size.metrics,
-                "rounds": options.rounds,
-                "workers": options.workers,
-                "files": options.files,
-                "tables": options.tables,
-            },
-            rows=options.size.rows,
-            source_bytes=weight,
-            runs=runs,
-            absent=contest.absent,
-        )
+    room = 8 * original.stat().st_size + (2 << 30)
+    with server(room, in_memory=options.in_memory) as target:
+        contest = _Contest(options, target, tools, original, folder, say)
+        runs.extend(contest.rounds())
+        return target.version, contest.absent
+
+
+def _on_instance(options: Options, steps: list[Step], original: Path, folder: Path, say: Say, runs: list[Run]) -> str:
+    """Measure what needs an instance with backups; return the server's version."""
+    say("instance: moving the rows into it, and backing it up")
+    with backups.ground(original, HERE / "application", folder, Tools(options.folder).howdah) as ground:
+        for done in backups.rounds(ground, steps, options.rounds, options.limit):
+            say(_line(STEPS[done.step], done, options.rounds))
+            runs.append(done)
+        return ground.version
 
 
 def remove_left_over(folder: Path) -> None:
@@ -215,7 +194,7 @@ class _Contest:
         report = json.loads(self._job.report.read_text()) if self._job.report.exists() else {}
         stages = report.get("stages", {})
         seconds = sum(stages.get(name, 0.0) for name in LOAD) if step.name == "howdah-load" else usage.seconds
-        wrong = _failure(usage, self._options.limit) or self._difference(step, report, database)
+        wrong = failure(usage, self._options.limit) or self._difference(step, report, database)
         return Run(step.name, number, seconds, usage, stages, wrong)
 
     def _difference(self, step: Step, report: dict[str, Any], database: Database) -> str:
@@ -233,14 +212,6 @@ class _Contest:
             if found[table][1] != total:
                 return f"{table} has other values"
         return ""
-
-
-def _failure(usage: Usage, limit: float) -> str:
-    if usage.stopped:
-        return f"stopped after {limit:.0f} s"
-    if usage.exit_code:
-        return f"exit code {usage.exit_code}: {' '.join(usage.tail.split())[-300:]}"
-    return ""
 
 
 def _line(step: Step, done: Run, rounds: int) -> str:

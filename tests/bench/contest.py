@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from tests.bench import backups
 from tests.bench.tools import Tools
 
 PROGRAMS = Path(__file__).parent / "contestants"
@@ -41,14 +42,15 @@ class Job:
 class Step:
     """One measured command.
 
+    :ivar command: made from a :class:`Job`, or on an instance from a :class:`~tests.bench.backups.Ground`.
     :ivar expects: whose rows the tables must hold afterwards: those of the source, of its changed copy, or only as many
-        as howdah's own report has to account for.
+        as howdah's own report has to account for; ``nothing``: its exit code says whether it counts.
     """
 
     name: str
     title: str
-    command: Callable[[Job], list[str]]
-    expects: Literal["source", "changed", "files", "few_tables", "many_tables"] = "source"
+    command: Callable[[Any], list[str]]
+    expects: Literal["source", "changed", "files", "few_tables", "many_tables", "nothing"] = "source"
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,14 @@ class Contestant:
 
     :ivar tables: who makes the tables: they are there without keys before the first step, or the steps make them.
     :ivar once: measured in the first round only.
+    :ivar where: what they work on: a database of a server, or an instance with a backup of the source's rows.
     """
 
     name: str
     steps: tuple[Step, ...]
     tables: Literal["there", "made"] = "there"
     once: bool = False
+    where: Literal["server", "instance"] = "server"
 
 
 def _program(name: str, *more: str) -> Callable[[Job], list[str]]:
@@ -127,6 +131,22 @@ CONTESTANTS = (
         (Step("many-tables", "howdah, many tables", _howdah("many_tables", None), "many_tables"),),
         tables="made",
         once=True,
+    ),
+    Contestant(
+        "drill",
+        (
+            Step("restore", "pgbackrest restore, nothing else", backups.restore, "nothing"),
+            Step("drill", "howdah drill", backups.drill, "nothing"),
+        ),
+        where="instance",
+    ),
+    Contestant(
+        "manifest",
+        (
+            Step("scan", "scan that reads every value", backups.program("scan"), "nothing"),
+            Step("manifest", "howdah's manifest", backups.program("manifest"), "nothing"),
+        ),
+        where="instance",
     ),
 )
 NAMES = tuple(contestant.name for contestant in CONTESTANTS)

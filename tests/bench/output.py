@@ -10,9 +10,9 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.bench import Results
 from tests.bench.contest import STEPS
 from tests.bench.promises import MEGABYTE, promises, ratio
+from tests.bench.results import Results
 
 HEAD = ("", "best s", "median s", "× ceiling", "client CPU s", "server CPU s", "peak MB")
 QUIET = 1.0  # runnable processes, averaged over a minute
@@ -110,6 +110,10 @@ def to_markdown(results: Results) -> str:
         "Peers load tables without keys. *howdah, tables without keys* counts the stages that do the same (profile,"
         " plan, create, load); its CPU and memory are those of the whole command. Peak: all processes of the client"
         " together (proportional set size, sampled 20 times a second).",
+        "",
+        "Drill and manifest are measured on an instance with the same rows, 512 MB of memory and its data in a volume;"
+        " manifest and scan without the start of their interpreter. A drill is all of it: a manifest of the instance,"
+        " the archive, restore, replay, comparison, `pg_amcheck`, `pg_checksums`, and the removal of the copy.",
         "",
     ]
     if stages(results):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from tests.bench.bench import Results
+from tests.bench.results import Results
 
 MEGABYTE = 1_000_000
 
@@ -35,6 +35,15 @@ def promises(results: Results) -> tuple[Promise, ...]:
         _at_most("again, 1 % changed", ratio(results, "changed", "howdah", 100), 25, " % of the first run"),
         _at_most("memory of all processes", _peak(results, "howdah"), 350, " MB"),
         _at_most("memory with ten times the tables", _growth(results), 1.2, "× of before"),
+        _at_most(
+            "drill, all of it, against plain pgbackrest restore", ratio(results, "drill", "restore"), 2.0, "× its time"
+        ),
+        _at_most(
+            "drill, verification against restore and replay", _verification_of_drill(results), 1.0, "× their time"
+        ),
+        _at_most("manifest, against a reading scan", ratio(results, "manifest", "scan"), 1.5, "× its time"),
+        _at_most("memory of a drill", _peak(results, "drill"), 200, " MB"),
+        _at_most("memory of a manifest", _peak(results, "manifest"), 200, " MB"),
         _at_least("many small files", _files(results), 20, " files a second per worker"),
     )
 
@@ -52,6 +61,11 @@ def _verification(results: Results) -> float | None:
         for run in results.of("howdah")
         if run.stages.get("load") and "verify" in run.stages
     ]
+    return median(found) if found else None
+
+
+def _verification_of_drill(results: Results) -> float | None:
+    found = [run.stages["verify"] / (run.stages["restore"] + run.stages["replay"]) for run in results.of("drill")]
     return median(found) if found else None
 
 

@@ -16,11 +16,12 @@ import docker
 import pytest
 
 from tests.bench import generate, output
-from tests.bench.bench import Options, Results, Run, remove_left_over, run
+from tests.bench.bench import Options, remove_left_over, run
 from tests.bench.contest import CONTESTANTS, PROGRAMS, STEPS, Contestant, Step, chosen
 from tests.bench.generate import Size
 from tests.bench.measure import Usage, measure
 from tests.bench.promises import promises, ratio
+from tests.bench.results import Results, Run
 from tests.bench.tools import ROOT
 from tests.packages import Missing
 from tests.servers import LABEL
@@ -212,6 +213,20 @@ def test_a_wrong_run_counts_for_nothing():
     results = _results(**{"pgloader": (8.0,), "howdah-load": (2.0,)})
     spoilt = replace(results, runs=tuple(replace(one, wrong="messages has other values") for one in results.runs))
     assert ratio(spoilt, "pgloader", "howdah-load") is None
+
+
+def test_a_drill_is_judged_as_a_whole_and_by_its_verification():
+    results = _results(restore=(10.0,), drill=(19.0,), scan=(2.0,), manifest=(4.0,))
+    phases = {"prepare": 1.0, "restore": 8.0, "replay": 1.0, "verify": 9.0}
+    runs = tuple(replace(one, stages=phases) if one.step == "drill" else one for one in results.runs)
+    kept = {promise.what: promise.kept for promise in promises(replace(results, runs=runs)) if promise.kept is not None}
+    assert kept == {
+        "drill, all of it, against plain pgbackrest restore": True,
+        "drill, verification against restore and replay": True,
+        "manifest, against a reading scan": False,
+        "memory of a drill": False,
+        "memory of a manifest": False,
+    }
 
 
 def test_figures_of_a_busy_machine_say_so():

@@ -1,0 +1,58 @@
+"""What was measured, and whether it counts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tests.bench.measure import Usage
+
+
+@dataclass(frozen=True)
+class Run:
+    """One step of one contestant in one round.
+
+    :ivar seconds: what counts: the whole command, or for ``howdah-load`` its stages up to the loaded tables.
+    :ivar stages: seconds by stage, as howdah's report says; else empty.
+    :ivar wrong: why the result does not count; empty when the rows are exactly those expected.
+    """
+
+    step: str
+    round: int
+    seconds: float
+    usage: Usage
+    stages: dict[str, float] = field(default_factory=dict)
+    wrong: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that was measured, and on what.
+
+    :ivar absent: contestant → why it could not take part.
+    """
+
+    machine: dict[str, str]
+    server: dict[str, str]
+    options: dict[str, Any]
+    rows: int
+    source_bytes: int
+    runs: tuple[Run, ...]
+    absent: dict[str, str]
+
+    def of(self, step: str) -> tuple[Run, ...]:
+        """Return the runs of a step that count, by round."""
+        return tuple(sorted((r for r in self.runs if r.step == step and not r.wrong), key=lambda run: run.round))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-ready values."""
+        return asdict(self)
+
+
+def failure(usage: Usage, limit: float) -> str:
+    """Return why a command's result does not count; empty when it may."""
+    if usage.stopped:
+        return f"stopped after {limit:.0f} s"
+    if usage.exit_code:
+        return f"exit code {usage.exit_code}: {' '.join(usage.tail.split())[-300:]}"
+    return ""
