@@ -57,6 +57,7 @@ def test_a_table_that_somebody_dropped_comes_back_as_it_was(place):
     )
     assert "3,000 rows of 1 table" in restored
     assert "Foreign key orders_customer_fkey of rescued.orders leads to public.customers" in restored
+    assert place.query("SELECT conname FROM pg_constraint WHERE conrelid = 'orders'::regclass AND contype = 'f'") == []
     assert "3000" in counted
     assert place.value("SELECT sum(id) FROM orders") == 3000 * 3001 / 2
     assert place.query("SELECT * FROM pg_policies") == policies
