@@ -15,6 +15,7 @@ import docker
 import pytest
 
 from howdah import backup
+from howdah.drill.sandbox import RESTORE
 from howdah.errors import LockHeld
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
@@ -186,8 +187,29 @@ def test_killed_at_ten_points_the_next_run_finishes(place):
     assert left_behind(place) == []
 
 
-def to_latest(place: Place) -> None:
-    done = run(place.instance, Target(kind="latest"), confirm=place.instance.environment)
+def test_what_is_half_made_in_place_of_the_old_is_no_server_to_start(place):
+    place.query("CREATE TABLE IF NOT EXISTS precious (a int)")
+    before = rows(place)
+    client: Any = docker.from_env()
+    running = FORK.Process(target=to_latest, args=(place, True))
+    running.start()
+    while not any(found.name.endswith("-restore") for found in client.containers.list(filters={"label": RESTORE})):
+        assert running.is_alive()
+    running.kill()
+    running.join()
+    container = client.containers.get(place.instance.server.container)
+    container.start()
+    assert container.wait()["StatusCode"] == 78
+    assert b"neither empty nor a PostgreSQL cluster; nothing was changed" in container.logs(tail=1)
+    client.close()
+    done = run(place.instance, Target(kind="latest"), confirm=place.instance.environment, in_place=True)
+    assert (done.verdict, done.resumed, rows(place)) == ("restored", True, before), done
+    assert done.safety_backup in [found.label for found in backup.list_backups(place.instance)]
+    assert left_behind(place) == []
+
+
+def to_latest(place: Place, in_place: bool = False) -> None:
+    done = run(place.instance, Target(kind="latest"), confirm=place.instance.environment, in_place=in_place)
     assert done.verdict == "restored", done.sentence
 
 
