@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import base64
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from howdah import escrow
-
-ROOT = Path(__file__).parents[2]
+from tests import plays
 
 
 @pytest.fixture
 def play(tmp_path):
     for name in ("secrets", "backup"):
         (tmp_path / name).mkdir()
-    tasks = [{"name": "Have a key", "ansible.builtin.import_role": {"name": "backup", "tasks_from": "key"}}]
-    variables = {
-        "backup_secrets_dir": str(tmp_path / "secrets"),
-        "backup_config_dir": str(tmp_path / "backup"),
-        "backup_escrow_dir": str(tmp_path / "keys"),
-        "ansible_python_interpreter": sys.executable,
-    }
-    file = tmp_path / "play.yml"
-    file.write_text(
-        json.dumps(
-            [{"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks, "vars": variables}]
-        )
-    )
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")}
-    environment |= {
-        "ANSIBLE_HOME": str(tmp_path / "ansible"),
-        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
-        "ANSIBLE_ROLES_PATH": str(ROOT / "roles"),
-        "ANSIBLE_NOCOLOR": "1",
-    }
-
-    def run(*options: str) -> subprocess.CompletedProcess[str]:
-        program = Path(sys.executable).with_name("ansible-playbook")
-        command = [program, "-i", "localhost,", file, "--diff", *options]
-        return subprocess.run(command, cwd=ROOT, env=environment, text=True, capture_output=True)
-
-    return run
+    return partial(
+        plays.run, tmp_path, "backup", "key", "--diff",
+        backup_secrets_dir=str(tmp_path / "secrets"),
+        backup_config_dir=str(tmp_path / "backup"),
+        backup_escrow_dir=str(tmp_path / "keys"),
+    )  # fmt: skip
 
 
 def test_the_operator_gets_a_copy_once_and_it_is_shown_nowhere(play, tmp_path):
