@@ -23,7 +23,7 @@ from howdah.restore import history, state
 from howdah.restore.run import run
 from howdah.restore.target import Target
 from tests.instances.provision import Place, howdah
-from tests.instances.restores import left_behind
+from tests.instances.restores import in_volume, left_behind
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -215,12 +215,5 @@ def to_latest(place: Place, in_place: bool = False) -> None:
 
 def whole(place: Place) -> bool:
     """Whether a data directory stands in its place, or beside it with a restore under way."""
-    client: Any = docker.from_env()
-    model = client.containers.get(place.instance.server.container).attrs
-    (volume,) = [mount["Name"] for mount in model["Mounts"] if mount["Destination"] == "/var/lib/postgresql"]
-    said = client.containers.run(
-        model["Image"], entrypoint=["sh", "-c"], volumes={volume: {"bind": "/data", "mode": "ro"}}, remove=True,
-        command=["cat /data/15/main/PG_VERSION || ls -d /data/15/replaced-* /data/15/restoring"],
-    )  # fmt: skip
-    client.close()
-    return said == b"15\n" or b"replaced-" in said
+    said = in_volume(place, "cat 15/main/PG_VERSION || ls -d 15/replaced-* 15/restoring")
+    return said == "15\n" or "replaced-" in said

@@ -20,7 +20,7 @@ from howdah.restore.target import Target
 from tests import pages
 from tests.instances import provision
 from tests.instances.provision import Place
-from tests.instances.restores import left_behind
+from tests.instances.restores import in_volume, left_behind
 
 PAGE = "docs/runbooks/restore.md"
 
@@ -131,14 +131,9 @@ def test_the_disk_is_gone(place, taken):
     place.query("INSERT INTO customers (name) VALUES ('the last one')")
     point.archive(place.instance, point.segment(place.instance), taken)
     client: Any = docker.from_env()
-    container = client.containers.get(place.instance.server.container)
-    container.kill()
-    (volume,) = [m["Name"] for m in container.attrs["Mounts"] if m["Destination"] == "/var/lib/postgresql"]
-    client.containers.run(
-        container.attrs["Image"], entrypoint=["sh", "-c"], command=["rm -rf /data/*"], remove=True,
-        volumes={volume: {"bind": "/data", "mode": "rw"}},
-    )  # fmt: skip
+    client.containers.get(place.instance.server.container).kill()
     client.close()
+    in_volume(place, "rm -rf 15")
     typed(place, "The disk is gone")
     assert place.value("SELECT count(*) FROM customers WHERE name = 'the last one'") == 1
     done = history.read(place.instance)[-1]
