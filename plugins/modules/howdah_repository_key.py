@@ -8,7 +8,8 @@ module: howdah_repository_key
 short_description: Have the key of the backup repository, and know whether the operator has a copy
 description:
   - Generates the key once where none is given, and never shows it.
-  - Refuses another key than the one that the operator has a copy of, because no backup could be read with it.
+  - Refuses another key than the one that is there, or that the operator has a copy of, because no backup could be read
+    with it.
 options:
   secrets_dir:
     description: Folder of the secrets; it is made private.

@@ -74,7 +74,7 @@ def settle(secrets_dir: Path, folder: Path, given: str, *, write: bool) -> tuple
 
     :param folder: of the receipt.
     :param given: the operator's own key; empty: the one that is there, or a new one.
-    :raises ConfigurationError: it would be another key than the one that backups are encrypted with.
+    :raises ConfigurationError: it would be another key than the one that backups are encrypted with, or may be.
     """
     kept, known = key_in_use(secrets_dir), receipt(folder)
     wanted = given or kept
@@ -89,6 +89,14 @@ def settle(secrets_dir: Path, folder: Path, given: str, *, write: bool) -> tuple
             f"The repository's key has the fingerprint {fingerprint(wanted)}, and the operator's copy, which was given"
             f" as {known.copy}, has {known.fingerprint}. With another key no backup can be read; nothing was changed.",
             f"Put the right key back, or take a new one on purpose: see {RUNBOOK}.",
+        )
+    if given and kept and given != kept:
+        # What is there may be the only copy there is, with or without a receipt.
+        raise ConfigurationError(
+            f"The key that was given has the fingerprint {fingerprint(given)}, and the repository's key in"
+            f" {secrets_dir / SECRET} has {fingerprint(kept)}. With another key no backup can be read; nothing was"
+            " changed.",
+            f"Give the key that is in use, or none; or take the new one on purpose: see {RUNBOOK}.",
         )
     changed = wanted != kept or not wanted
     if changed and write:

@@ -86,6 +86,26 @@ def test_a_given_key_becomes_the_key(settle, folders):
     assert settle(passphrase="of-the-vault")["changed"] is False
 
 
+def test_another_key_than_the_one_in_use_is_refused_though_nobody_has_a_copy(settle, folders):
+    settle()
+    used = kept(folders)
+    for check in (True, False):
+        refused = settle(passphrase="of-the-vault", check=check)
+        assert refused["failed"]
+        assert f"has {escrow.fingerprint(used)}" in refused["msg"]
+        assert "docs/runbooks/key.md" in refused["msg"]
+        assert kept(folders) == used
+        assert used not in refused["printed"]
+
+
+def test_a_copy_in_the_vault_does_not_replace_another_key_that_is_there(settle, folders):
+    """Renewed and killed before the receipt was: the file is the only one that reads the new backups."""
+    settle(passphrase="of-the-vault", copied_to="/safe/key")
+    (folders / "secrets" / escrow.SECRET).write_text("renewed\n")
+    assert settle(passphrase="of-the-vault")["failed"]
+    assert kept(folders) == "renewed"
+
+
 def test_a_key_that_the_configuration_would_change_is_refused(settle, folders):
     refused = settle(passphrase="two words")
     assert refused["failed"]
