@@ -51,6 +51,7 @@ def restore(instance: Instance, copy: Path) -> str:
     """Put a copy of the key in its place, when it opens the repository; return its fingerprint.
 
     :raises RepositoryUnreadable: it does not; everything is as before.
+    :raises HowdahError: it cannot be tried, for instance in a server that is stopped; everything is as before.
     """
     given = _read(copy)
     with one_at_a_time(instance, "backup"):
@@ -64,6 +65,10 @@ def restore(instance: Instance, copy: Path) -> str:
                 f"{copy} does not open the repository, so nothing was changed. {error.what}",
                 "Look for another copy. Without any, begin a new repository: howdah key renew.",
             ) from error
+        except BaseException:
+            # Stopped or not to be asked: what is not proven does not stay.
+            put_back()
+            raise
         _keep(instance, given, copy)
     return escrow.fingerprint(given)
 
