@@ -14,6 +14,8 @@ from howdah.status import wal
 from howdah.status.model import ArchiveStatus
 from howdah.status.silent import silent
 
+_SINCE = "howdah_archive_failing_since_timestamp_seconds"
+
 
 def path(instance: Instance) -> Path:
     """Return the file for the textfile collector."""
@@ -33,16 +35,25 @@ def write(instance: Instance) -> None:
         _write(instance, now, {"howdah_up": ("Whether the server answers.", 0.0)})
         problem = silent(instance, error)
         raise HowdahError(problem.what, problem.next_step) from error
-    _write(instance, now, {"howdah_up": ("Whether the server answers.", 1.0)} | _values(archive, now))
+    since = float(int(_failing_since(instance, archive, now)))
+    _write(instance, now, {"howdah_up": ("Whether the server answers.", 1.0)} | _values(archive, since))
 
 
-def _values(archive: ArchiveStatus, now: float) -> dict[str, tuple[str, float]]:
-    since = now - archive.waiting_seconds if archive.failing else 0.0
+def _failing_since(instance: Instance, archive: ArchiveStatus, now: float) -> float:
+    """Return seconds since the epoch; 0: archiving works.
+
+    Switched off, it marks no segment that could tell: then the moment counts when it was first seen.
+    """
+    if not archive.failing:
+        return 0.0
+    if archive.waiting:
+        return now - archive.waiting_seconds
+    return metrics.read(path(instance)).get(_SINCE, 0.0) or now
+
+
+def _values(archive: ArchiveStatus, since: float) -> dict[str, tuple[str, float]]:
     return {
-        "howdah_archive_failing_since_timestamp_seconds": (
-            "Since when archiving fails, by the oldest segment that waits; 0: it works.",
-            float(int(since)),
-        ),
+        _SINCE: ("Since when archiving fails: the oldest segment waits, or it was seen; 0: it works.", since),
         "howdah_wal_waiting_segments": ("Complete WAL segments not in the archive yet.", float(archive.waiting)),
         "howdah_wal_waiting_bytes": ("Their size.", float(archive.waiting_size)),
         "howdah_wal_waiting_seconds": ("How long the oldest of them waits.", float(archive.waiting_seconds)),

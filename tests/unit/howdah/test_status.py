@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -196,3 +197,20 @@ def test_metrics_of_a_silent_server_say_so_and_nothing_else(instance):
     found = metrics.read(status_metrics.path(instance))
     assert found.pop("howdah_status_last_run_timestamp_seconds") > 0
     assert found == {"howdah_up": 0.0}
+
+
+def test_since_when_archiving_fails_does_not_move_while_no_segment_can_tell(instance, monkeypatch):
+    """With archive_mode=off nothing waits, and the alert needs an age that grows."""
+    clock = iter((1_000.0, 1_120.0, 1_240.0, 1_360.0, 1_480.0))
+    monkeypatch.setattr(status_metrics.psycopg, "connect", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(status_metrics.time, "time", lambda: next(clock))
+
+    def since(**changed: object) -> float:
+        monkeypatch.setattr(status_metrics.wal, "ask", lambda _: replace(ARCHIVE, **changed))
+        status_metrics.write(instance)
+        return metrics.read(status_metrics.path(instance))["howdah_archive_failing_since_timestamp_seconds"]
+
+    assert [since(failing=True), since(failing=True)] == [1_000.0, 1_000.0]
+    assert since(failing=True, waiting=1, waiting_seconds=40) == 1_200.0, "a segment that waits tells"
+    assert since() == 0.0
+    assert since(failing=True) == 1_480.0
