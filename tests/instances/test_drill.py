@@ -225,6 +225,20 @@ def test_a_point_in_time_before_a_mistake(place):
     assert drill.rpo_seconds is not None
 
 
+def test_the_servers_own_timeline_is_followed_and_not_a_newer_one_that_a_restore_left(place):
+    """A copy archives where its timeline began when it is promoted, whatever becomes of the restore."""
+    began = "/tmp/00000002.history"
+    # Before the backup, so that no replay from it leads there.
+    place.inside("sh", "-c", f"printf '1\\t0/1800000\\tno recovery target specified\\n' > {began}")
+    place.inside(*backup.pgbackrest(place.instance), "archive-push", began)
+    try:
+        drill = run(place.instance)
+    finally:
+        (left,) = place.instance.repository.path.rglob("00000002.history*")
+        left.unlink()
+    assert drill.verdict == "proven", said(drill)
+
+
 def test_a_time_in_the_future_or_before_every_backup_is_refused(place):
     ahead = howdah("drill", "--instance", str(place.file), "--pitr", "2999-01-01T00:00:00Z")
     assert (ahead.returncode, "not in the past" in ahead.stderr) == (2, True)
