@@ -25,6 +25,7 @@ class Course:
     :ivar facts: fields of :class:`~howdah.restore.model.Restore`.
     :ivar outcome: what became of the server, where something failed.
     :ivar step: what is done.
+    :ivar moved: nothing stands in the data directory's place any more, because of a killed run.
     :ivar stopped: the server does not run any more, because of this restore.
     """
 
@@ -42,11 +43,11 @@ class Course:
     step: Step | None = None
     was_running: bool = False
     was_answering: bool = False
+    moved: bool = False
     stopped: bool = False
 
     def note(self, step: Step) -> None:
         """Write down that a step is done."""
-        self.step = step
         state.write(
             self.instance,
             State(
@@ -62,16 +63,18 @@ class Course:
                 facts=self.facts,
             ),
         )
+        self.step = step
 
     @property
     def command(self) -> str:
-        """Return what the operator typed, as it is typed again."""
+        """Return what was typed, for the killed run where this one did nothing, as it is typed again."""
+        asked = self.left if self.left and not self.step else self
         options = [
             f"--instance {self.instance.environment}",
-            self.target.option,
-            *([f"--backup {self.label}"] if self.label else []),
-            *([f"--repo {self.repository}"] if self.repository != 1 else []),
-            *(["--in-place"] if self.in_place else []),
+            asked.target.option,
+            *([f"--backup {asked.label}"] if asked.label else []),
+            *([f"--repo {asked.repository}"] if asked.repository != 1 else []),
+            *(["--in-place"] if asked.in_place else []),
             f"--confirm {self.instance.environment}",
         ]
         return f"howdah restore {' '.join(options)}"

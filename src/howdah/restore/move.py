@@ -125,7 +125,17 @@ def switch(course: Course, tools: Tools) -> None:
     with course.clock.stage("switch"):
         # Somebody may have started it meanwhile; two servers on one data directory would be the end of it.
         server.stop(tools.client, course.instance)
-        volume.switch(tools.copy, tools.layout, tools.layout.replaced(course.identity))
+        # Who is interrupted from here on cannot know how far it came, nor whether it goes on.
+        course.note("switching")
+        aside = tools.layout.replaced(course.identity)
+        try:
+            volume.switch(tools.copy, tools.layout, aside)
+        except RestoreFailed:
+            # It ended by itself: where nothing changed places yet, all is as it was before.
+            standing = volume.look(tools.copy, tools.layout)
+            if standing.restoring is not None and aside not in standing.replaced:
+                course.note("replayed")
+            raise
     course.note("switched")
 
 
@@ -167,14 +177,21 @@ def back_out(course: Course, tools: Tools) -> None:
     if course.step == "switched":
         course.outcome = f"What was restored stands in its place. To finish: {course.command}"
         return
+    if course.step == "switching":
+        course.outcome = (
+            "What was restored was taking its place, and the server is stopped: do not start it now."
+            f" To finish: {course.command}"
+        )
+        return
     if not course.stopped:
         forget(course)
         return
-    if course.in_place:
-        course.outcome = (
-            f"What stood there is in backup {course.facts.get('safety_backup', '')} alone, and the server is stopped."
-            f" To finish: {course.command}"
-        )
+    if course.in_place or course.moved:
+        # Nothing stands there: a start would make an empty cluster, and what is half made is all that is left of it.
+        facts = {**(course.left.facts if course.left else {}), **course.facts}
+        safety, kept = facts.get("safety_backup"), facts.get("kept")
+        where = f"in backup {safety} alone" if safety else f"in {kept}" if kept else "gone"
+        course.outcome = f"What stood there is {where}, and the server is stopped. To finish: {course.command}"
         return
     try:
         with suppress(HowdahError):

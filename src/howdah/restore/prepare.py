@@ -26,16 +26,19 @@ def prepare(course: Course, tools: Tools) -> Prepared:
     """
     course.was_answering = server.answers(course.instance)
     course.was_running = server.runs(tools.client, course.instance)
+    standing = volume.look(tools.copy, tools.layout)
     left = course.left
-    if left and course.resumes and left.step == "switched" and not _over(course.instance, left.at):
+    if left and left.step == "switching" and standing.main and standing.restoring is None:
+        left = course.left = left.model_copy(update={"step": "switched"})
+    course.moved = left is not None and not standing.main
+    if left and course.resumes and left.step == "switched" and standing.main and not _over(course.instance, left.at):
         course.step, course.facts = left.step, {**left.facts, "resumed": True}
         return Prepared(way=None, main=True, carried=True)
-    standing = volume.look(tools.copy, tools.layout)
     carried = bool(left and not course.was_running and (left.step == "kept" or standing.restoring is not None))
     if left and not course.was_running:
         # The killed run stopped the server: what stands there is what that one made safe.
         course.was_running, course.was_answering, course.stopped = left.was_running, left.was_answering, True
-        if course.resumes and left.step == "replayed":
+        if course.resumes and left.step in ("replayed", "switching") and standing.restoring is not None:
             course.step, course.facts = left.step, {**left.facts, "resumed": True}
             return Prepared(way=None, main=True, carried=True)
     way = _way(course, tools, standing)

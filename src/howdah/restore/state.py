@@ -11,14 +11,15 @@ from howdah import files
 from howdah.instance import Instance
 from howdah.restore.target import Target
 
-Step = Literal["kept", "replayed", "switched"]
+Step = Literal["kept", "replayed", "switching", "switched"]
 
 
 class State(BaseModel):
     """A restore under way.
 
     :ivar step: what is done: ``kept``: what stood there is safe, the server may be stopped from here on;
-        ``replayed``: the new data directory is whole, and waits beside the old one; ``switched``: it took its place.
+        ``replayed``: the new data directory is whole, and waits beside the old one; ``switching``: it is taking its
+        place, and may have it; ``switched``: it has it.
     :ivar label: of the backup that was asked for; empty: none was.
     :ivar in_place: the new data directory was made out of the old one.
     :ivar was_running: the server's container ran before.

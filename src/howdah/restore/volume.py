@@ -29,6 +29,7 @@ mkdir -p "$1" && cd "$1"
 [ ! -s "$2/PG_VERSION" ] || echo "main: yes"
 [ ! -d restoring ] || echo "restoring: $(du -sb restoring | cut -f1)"
 echo "free: $(df --output=avail -B1 . | tail -1)"
+for found in replaced-*; do [ ! -d "$found" ] || echo "$1/$found: replaced"; done
 pg_controldata "$2" 2>/dev/null || true
 """
 # A server is not started on a folder that is neither empty nor a cluster: what stands in for a data directory that is
@@ -71,6 +72,7 @@ if [ -d restoring ]; then
   rm -rf "$2"
   mv restoring "$2"
 fi
+[ -s "$2/PG_VERSION" ]
 sync
 """
 
@@ -116,6 +118,7 @@ class Standing:
     :ivar checkpoint: LSN of it.
     :ivar clean: it was shut down cleanly.
     :ivar segment_size: bytes of a WAL segment.
+    :ivar replaced: folders that restores set aside, as the container sees them.
     """
 
     main: bool
@@ -126,6 +129,7 @@ class Standing:
     checkpoint: str
     clean: bool
     segment_size: int
+    replaced: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -195,6 +199,7 @@ def look(copy: Sandbox, layout: Layout) -> Standing:
         checkpoint=found.get("Latest checkpoint location", ""),
         clean=found.get("Database cluster state") == "shut down",
         segment_size=int(found.get("Bytes per WAL segment", SEGMENT_SIZE)),
+        replaced=tuple(key for key, value in found.items() if value == "replaced"),
     )
 
 

@@ -1,0 +1,131 @@
+"""What a restore makes of what a killed one left, and what it leaves itself where it fails."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from howdah.errors import ConfigurationError, RestoreFailed
+from howdah.restore import move, prepare, server, state, volume
+from howdah.restore.course import Course, Tools
+from howdah.restore.state import State, Step
+from howdah.restore.target import Target
+from howdah.restore.volume import SEGMENT_SIZE, Layout, Standing
+from howdah.stopping import Stopped
+
+LATEST = Target(kind="latest")
+LAYOUT = Layout("/data/15/main")
+ASIDE = LAYOUT.replaced("restore-1")
+
+
+def stands(**changed: Any) -> Standing:
+    known: dict[str, Any] = {
+        "main": True, "restoring": 100, "free": 10**9, "system": "7", "timeline": 2, "checkpoint": "0/9000028",
+        "clean": True, "segment_size": SEGMENT_SIZE,
+    }  # fmt: skip
+    return Standing(**known | changed)
+
+
+def leaves(step: Step, **changed: Any) -> State:
+    known: dict[str, Any] = {
+        "identity": "restore-1", "target": LATEST, "label": "", "repository": 1, "in_place": False, "step": step,
+        "was_running": True, "was_answering": True, "at": 1000.0,
+        "facts": {"safety_backup": "safe", "kept": ASIDE, "timeline_after": 3},
+    }  # fmt: skip
+    return State(**known | changed)
+
+
+class Ground:
+    """A data volume and a server on paper; what was done to them is in ``done``."""
+
+    def __init__(self, standing: Standing) -> None:
+        self.standing = standing
+        self.running = False
+        self.done: list[str] = []
+        self.fails: BaseException | None = None
+
+    @property
+    def tools(self) -> Tools:
+        container = SimpleNamespace(status="exited", attrs={})
+        client = SimpleNamespace(containers=SimpleNamespace(get=lambda _: container))
+        return Tools(client, None, LAYOUT)  # type: ignore[arg-type]  # nothing here reaches the sandbox
+
+    def switch(self, *_: Any) -> None:
+        self.done.append("switch")
+        if self.fails:
+            raise self.fails
+
+
+@pytest.fixture
+def ground(monkeypatch):
+    made = Ground(stands())
+    monkeypatch.setattr(volume, "look", lambda *_: made.standing)
+    monkeypatch.setattr(volume, "switch", made.switch)
+    monkeypatch.setattr(volume, "clear", lambda *_: made.done.append("clear"))
+    monkeypatch.setattr(server, "answers", lambda _: made.running)
+    monkeypatch.setattr(server, "runs", lambda *_: made.running)
+    monkeypatch.setattr(server, "stop", lambda *_: None)
+    monkeypatch.setattr(server, "start", lambda *_: made.done.append("start"))
+    return made
+
+
+@pytest.fixture
+def course(instance):
+    return Course(instance, LATEST, None, 1, False, "restore-1", was_running=True, was_answering=True)
+
+
+@pytest.mark.parametrize("end", [Stopped("SIGTERM"), OSError("the engine is gone")])
+def test_who_is_interrupted_while_data_changes_places_starts_nothing(course, ground, end):
+    """Perhaps nothing stands in the place at that moment, and the container that moves it goes on."""
+    course.note("replayed")
+    course.stopped, ground.fails = True, end
+    with pytest.raises(type(end)):
+        move.switch(course, ground.tools)
+    move.back_out(course, ground.tools)
+    assert ground.done == ["switch"]
+    assert "the server is stopped" in course.outcome
+    assert "To finish: howdah restore" in course.outcome
+    left = state.read(course.instance)
+    assert left is not None
+    assert left.step == "switching"
+
+
+@pytest.mark.parametrize(("replaced", "done"), [((), ["switch", "clear", "start"]), ((ASIDE,), ["switch"])])
+def test_a_switch_that_failed_before_anything_moved_leaves_the_server_as_it_was(course, ground, replaced, done):
+    course.note("replayed")
+    course.stopped, ground.fails, ground.standing = True, RestoreFailed("No."), stands(replaced=replaced)
+    with pytest.raises(RestoreFailed):
+        move.switch(course, ground.tools)
+    move.back_out(course, ground.tools)
+    assert ground.done == done
+
+
+@pytest.mark.parametrize(
+    ("standing", "step"),
+    [(stands(main=False), "switching"), (stands(), "switching"), (stands(restoring=None), "switched")],
+)
+def test_a_switch_that_was_killed_is_finished(course, ground, monkeypatch, standing, step):
+    monkeypatch.setattr(prepare, "_over", lambda *_: False)
+    course.left, ground.standing = leaves("switching"), standing
+    prepared = prepare.prepare(course, ground.tools)
+    assert (prepared.way, course.step, course.identity) == (None, step, "restore-1")
+
+
+@pytest.mark.parametrize("left", [leaves("kept", in_place=True), leaves("switching")])
+def test_what_is_all_that_is_left_is_not_removed_by_a_run_that_was_mistyped(course, ground, monkeypatch, left):
+    """In place, what stood there is becoming what comes back; and a start would make an empty cluster."""
+
+    def refuse(*_: Any) -> None:
+        raise ConfigurationError("No such backup.")
+
+    monkeypatch.setattr(prepare, "_way", refuse)
+    course.left, course.label, ground.standing = left, "mistyped", stands(main=False, system="")
+    with pytest.raises(ConfigurationError):
+        prepare.prepare(course, ground.tools)
+    move.back_out(course, ground.tools)
+    assert ground.done == []
+    assert "in backup safe alone" in course.outcome
+    assert "mistyped" not in course.outcome
+    assert ("--in-place" in course.outcome) == left.in_place
