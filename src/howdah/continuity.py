@@ -110,10 +110,7 @@ def find(server: ServerWal, listed: str, backups: Sequence[Backup]) -> Gap | Non
     # A backup's or a timeline's own small file has a longer or shorter name; its segment may still be on its way.
     newest = [segment for segment in {*there, server.last} if len(segment) == 24 and _is_on(segment, server)]
     last = max([*newest, *(found.wal_stop for found in ours)], key=place)
-    wanted = (
-        wal.expected(number, server.way, server.size) for number in range(place(ours[0].wal_start), place(last) + 1)
-    )
-    missing = tuple(segment for segment in wanted if segment not in there)
+    missing = tuple(wal.missing(there, ours[0].wal_start, last, server.size, server.way))
     if not missing:
         return None
     broken = tuple(found for found in ours if place(found.wal_start) <= place(missing[-1]))

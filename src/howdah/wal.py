@@ -9,7 +9,7 @@ from collections.abc import Collection
 _ARCHIVED = re.compile(r"(?P<id>[^/]+)/[0-9A-F]{16}/(?P<name>[0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
 # A line of a timeline's history: timeline, where it ended, why.
 _ENDED = re.compile(r"\s*(?P<timeline>\d+)\s+(?P<high>[0-9A-Fa-f]+)/(?P<low>[0-9A-Fa-f]+)\s")
-_HISTORY = re.compile(r"/(?P<name>[0-9A-F]{8}\.history)$")
+_HISTORY = re.compile(r"(?P<id>[^/]+)/(?P<name>(?P<timeline>[0-9A-F]{8})\.history)$")
 _WORD = 1 << 32
 
 
@@ -41,12 +41,17 @@ def archived(listing: str, first: str) -> set[str]:
     :param listing: what ``pgbackrest repo-ls --recurse --output=json archive/STANZA`` says.
     :param first: segment that the backup begins with: a stanza may also hold the archive of an earlier cluster.
     """
+    return _of_cluster(listing, first)[1]
+
+
+def _of_cluster(listing: str, first: str) -> tuple[str, set[str]]:
+    """Return pgBackRest's number of the cluster whose backup begins with a segment, and its archived segments."""
     by_id: dict[str, set[str]] = {}
     for path in json.loads(listing):
         if found := _ARCHIVED.search(path):
             by_id.setdefault(found["id"], set()).add(found["name"])
-    holding = [names for names in by_id.values() if first in names]
-    return max(holding or by_id.values(), key=max, default=set())
+    holding = {number: names for number, names in by_id.items() if first in names}
+    return max((holding or by_id).items(), key=lambda entry: max(entry[1]), default=("", set()))
 
 
 def begins(history: str, timeline: str, size: int) -> list[tuple[int, str]]:
@@ -90,15 +95,41 @@ def histories(listing: str) -> set[str]:
     return {found["name"] for path in json.loads(listing) if (found := _HISTORY.search(path))}
 
 
-def missing(there: Collection[str], first: str, last: str, size: int) -> list[str]:
+def timelines(listing: str, first: str) -> dict[str, str]:
+    """Return where a cluster's archive has the histories of timelines, as timeline → path below the stanza's folder.
+
+    :param listing: as for :func:`archived`.
+    :param first: segment that a backup of the cluster begins with.
+
+    >>> there = '{"15-1/0000000100000000/000000010000000000000002-%s": {}, "15-1/00000002.history": {}}' % ("a" * 40)
+    >>> timelines(there, "000000010000000000000002")
+    {'00000002': '15-1/00000002.history'}
+    """
+    ours = _of_cluster(listing, first)[0]
+    return {
+        found["timeline"]: found[0]
+        for path in json.loads(listing)
+        if (found := _HISTORY.search(path)) and found["id"] == ours
+    }
+
+
+def missing(
+    there: Collection[str], first: str, last: str, size: int, way: Collection[tuple[int, str]] = ()
+) -> list[str]:
     """Return the segments that are not there, from the first to the last one, both included.
 
-    A place may be filled on any timeline: after a restore the WAL goes on on a newer one.
+    :param way: what :func:`begins` returned of the timeline that is followed; empty: not known, and a place may be
+        filled on any timeline.
 
-    >>> missing({"000000010000000000000002", "000000020000000000000004"},
-    ...         "000000010000000000000002", "000000020000000000000004", 16 * 2**20)
-    ['000000020000000000000003']
+    >>> there = {"000000010000000000000002", "000000010000000000000003", "000000020000000000000004"}
+    >>> ends = "000000010000000000000002", "000000020000000000000005", 16 * 2**20
+    >>> missing(there, *ends)
+    ['000000020000000000000005']
+    >>> missing(there, *ends, way=[(0, "00000001"), (3, "00000002")])
+    ['000000020000000000000003', '000000020000000000000005']
     """
-    places = {number(segment, size) for segment in there}
     wanted = range(number(first, size), number(last, size) + 1)
+    if way:
+        return [segment for place in wanted if (segment := expected(place, way, size)) not in there]
+    places = {number(segment, size) for segment in there}
     return [first if place == wanted[0] else name(place, last[:8], size) for place in wanted if place not in places]

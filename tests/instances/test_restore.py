@@ -15,6 +15,7 @@ import docker
 import pytest
 
 from howdah import backup
+from howdah.drill import point
 from howdah.drill.sandbox import RESTORE
 from howdah.errors import LockHeld
 from howdah.locks import one_at_a_time
@@ -22,6 +23,7 @@ from howdah.manifest import store
 from howdah.restore import history, state
 from howdah.restore.run import run
 from howdah.restore.target import Target
+from howdah.restore.volume import SEGMENT_SIZE
 from tests.instances.provision import Place, howdah
 from tests.instances.restores import in_volume, left_behind
 
@@ -105,6 +107,13 @@ def test_before_a_dropped_table_by_its_lsn_in_place(place):
     )
     assert history.read(place.instance)[-1].model_dump(mode="json") == told
     assert left_behind(place) == []
+
+
+def test_where_a_timeline_began_is_read_from_the_archive(place, taken):
+    found = point.look(place.instance, taken, "00000002", SEGMENT_SIZE)
+    assert [number for _, number in found.way] == ["00000001", "00000002"]
+    assert found.newest[:8] == "00000002"
+    assert point.check_gap(found, taken, found.newest) > 1
 
 
 def test_what_stood_there_comes_back_by_its_own_timeline(place):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from howdah import backup, continuity, pg, wal
 from howdah.backup import Backup
 from howdah.continuity import Ask
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, RepositoryUnreadable
-from howdah.instance import Instance
+from howdah.instance import Instance, run_in
 
 _HEARTBEAT = """
     CREATE SCHEMA IF NOT EXISTS howdah;
@@ -19,6 +19,29 @@ _HEARTBEAT = """
     COMMENT ON TABLE howdah.heartbeat IS 'Signs of life: the newest one in a restored copy says what would be lost';
     DELETE FROM howdah.heartbeat WHERE written_at < now() - interval '90 days'"""
 ARCHIVE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Archived:
+    """What an archive has for a replay.
+
+    :ivar there: its segments, of every timeline.
+    :ivar way: where each timeline on the way begins: see :func:`howdah.wal.begins`; empty: not known, as the archive
+        has no history of the timeline that is followed.
+    :ivar size: bytes of a segment.
+    """
+
+    there: frozenset[str]
+    way: tuple[tuple[int, str], ...]
+    size: int
+
+    @property
+    def newest(self) -> str:
+        """The newest segment that the replay would read; empty: there is none."""
+        return max(filter(self._is_on_the_way, self.there), key=lambda segment: segment[8:], default="")
+
+    def _is_on_the_way(self, segment: str) -> bool:
+        return not self.way or wal.expected(wal.number(segment, self.size), self.way, self.size) == segment
 
 
 def beat(instance: Instance, identity: str) -> None:
@@ -106,28 +129,25 @@ def check_archive(instance: Instance, chosen: Backup, last: str) -> int:
 
     A restore across a gap ends before it, with a server that starts and looks well.
 
-    :param last: segment that holds the target; empty: the newest in the archive.
+    :param last: segment that holds the target, on the timeline that is followed to it.
     :raises ArchiveIncomplete: names what is missing.
     """
-    there = archived(instance, chosen)
     with pg.connect(instance.dsn()) as connection:
         row = connection.execute("SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'").fetchone()
     size = int(row[0]) if row else 0
     if not size:
         raise HowdahError("The server does not say how large its WAL segments are.")
-    return check_gap(there, chosen, last, size)
+    return check_gap(look(instance, chosen, last[:8], size), chosen, last)
 
 
-def check_gap(there: Collection[str], chosen: Backup, last: str, size: int) -> int:
+def check_gap(found: Archived, chosen: Backup, last: str) -> int:
     """Refuse archived segments with a gap between a backup and the target; return how many there are.
 
-    :param there: the segments of the archive.
-    :param last: segment that holds the target; empty: the newest in the archive.
-    :param size: bytes of a segment.
+    :param last: segment that holds the target.
     :raises ArchiveIncomplete: names what is missing.
     """
-    last = last or max(there, key=lambda segment: segment[8:], default=chosen.wal_start)
-    gone = wal.missing(there, chosen.wal_start, last, size)
+    size = found.size
+    gone = wal.missing(found.there, chosen.wal_start, last, size, found.way)
     if gone:
         raise ArchiveIncomplete(
             f"The archive has a gap: {', '.join(gone[:5])}{' and more' if len(gone) > 5 else ''} "
@@ -149,10 +169,34 @@ def needed(instance: Instance, chosen: Backup, last: str) -> list[str]:
     return sorted(wal.histories(listing) | segments)
 
 
-def archived(instance: Instance, chosen: Backup, ask: Ask | None = None) -> set[str]:
-    """Return the segments that a backup can be replayed from, where it is.
-
-    :param ask: runs pgBackRest; ``None``: in the server's container.
-    """
-    listing = continuity.listing(instance, backup.pgbackrest(instance, chosen.repository), ask)
+def archived(instance: Instance, chosen: Backup) -> set[str]:
+    """Return the segments that a backup can be replayed from, where it is."""
+    listing = continuity.listing(instance, backup.pgbackrest(instance, chosen.repository))
     return wal.archived(listing, chosen.wal_start)
+
+
+def look(instance: Instance, chosen: Backup, timeline: str, size: int, ask: Ask | None = None) -> Archived:
+    """Return what the archive has for a replay along a timeline, where a backup is.
+
+    :param timeline: eight hexadecimal digits; empty: the newest.
+    :param size: bytes of a segment.
+    :param ask: runs pgBackRest; ``None``: in the server's container.
+    :raises RepositoryUnreadable: the archive cannot be listed, or a history in it not be read.
+    """
+    command = backup.pgbackrest(instance, chosen.repository)
+    listing = continuity.listing(instance, command, ask)
+    known = wal.timelines(listing, chosen.wal_start)
+    own = chosen.wal_start[:8]
+    followed = timeline or max([own, *known])
+    there = frozenset(wal.archived(listing, chosen.wal_start))
+    if followed == own:
+        # Where it began lies before the backup.
+        return Archived(there, ((0, own),), size)
+    if followed not in known:
+        return Archived(there, (), size)
+    where = f"archive/{instance.repository.stanza}/{known[followed]}"
+    asked = [*command, "repo-get", where]
+    answer = ask(asked) if ask else run_in(instance.server.container, asked)
+    if answer.code != 0:
+        raise RepositoryUnreadable(f"{where} cannot be read: {answer.complaint}.", "Is the repository's disk mounted?")
+    return Archived(there, tuple(wal.begins(answer.out, followed, size)), size)

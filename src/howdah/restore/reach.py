@@ -66,11 +66,10 @@ def find(
         if target.kind == "lsn":
             _passed(instance, target.value)
         _archive(instance, chosen)
-    there = point.archived(instance, chosen, ask)
-    newest = max(there, key=lambda name: name[8:], default=chosen.wal_stop)
-    last = _last(target, known, chosen, standing, there) or newest
-    count = point.check_gap(there, chosen, last, standing.segment_size)
-    return Way(chosen, target.goal(timeline), same, last, count)
+    goal = target.goal(timeline)
+    there = point.look(instance, chosen, _followed(goal, chosen), standing.segment_size, ask)
+    last = _last(target, known, chosen, standing) or max(there.newest, chosen.wal_stop, key=lambda name: name[8:])
+    return Way(chosen, goal, same, last, point.check_gap(there, chosen, last))
 
 
 def _listed(instance: Instance, repository: int, ask: Ask) -> tuple[list[Backup], str]:
@@ -165,12 +164,17 @@ def _archive(instance: Instance, chosen: Backup) -> None:
         ) from error
 
 
-def _last(target: Target, known: Manifest | None, chosen: Backup, standing: Standing, there: set[str]) -> str:
-    """Return the segment that must be there for the target; empty: the newest that is."""
+def _followed(goal: Goal, chosen: Backup) -> str:
+    """Return the timeline that a replay follows, as eight hexadecimal digits; empty: the newest."""
+    if goal.timeline == "current":
+        return chosen.wal_start[:8]
+    return f"{int(goal.timeline):08X}" if goal.timeline.isdigit() else ""
+
+
+def _last(target: Target, known: Manifest | None, chosen: Backup, standing: Standing) -> str:
+    """Return the segment that must be there for the target, on whatever timeline; empty: the newest that is."""
     if known:
         return known.segment
     if target.kind != "lsn":
         return ""
-    last = wal.name(place(target.value, standing.segment_size), chosen.wal_stop[:8], standing.segment_size)
-    # Where WAL ends on its own timeline, a newer one may go on.
-    return max([last, *(name for name in there if name[8:] == last[8:])])
+    return wal.name(place(target.value, standing.segment_size), chosen.wal_stop[:8], standing.segment_size)

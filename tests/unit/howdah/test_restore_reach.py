@@ -35,6 +35,7 @@ def listed(number: int, timeline: int, stopped: int, **more: Any) -> dict[str, A
 
 
 BACKUPS = [listed(2, 1, 1000), listed(4, 1, 2000), listed(6, 2, 3000), listed(7, 2, 4000, error=True)]
+HISTORIES = {"15-1/00000002.history": "1\t0/5000060\tno recovery target specified\n"}
 SEGMENTS = [(1, 2), (1, 3), (1, 4), (1, 5), (2, 5), (2, 6), (2, 7), (2, 8)]
 
 
@@ -44,10 +45,12 @@ def find(instance):
         names = [f"{timeline:08X}00000000{number:08X}" for timeline, number in segments]
         answers = {
             "info": [{"name": "main", "status": {"code": 0}, "backup": BACKUPS, "db": [{"system-id": int(SYSTEM)}]}],
-            "repo-ls": {f"15-1/{name[:16]}/{name}-{'0' * 40}.zst": {} for name in names},
+            "repo-ls": {f"15-1/{name[:16]}/{name}-{'0' * 40}.zst": {} for name in names} | HISTORIES,
         }
 
         def ask(command):
+            if "repo-get" in command:
+                return Output(0, HISTORIES[command[-1].removeprefix("archive/main/")], "")
             (kind,) = [word for word in command if word in answers]
             return Output(code, json.dumps(answers[kind]), "ERROR: [075]: cannot read" if code else "")
 
@@ -99,6 +102,24 @@ def test_what_is_missing_on_the_way_is_named(find):
         find(Target(kind="latest"), without)
     with pytest.raises(ArchiveIncomplete, match="0000000B"):
         find(Target(kind="lsn", value="0/B000000"))
+
+
+@pytest.mark.parametrize(
+    ("lost", "label", "standing"),
+    [(7, None, {}), (7, None, {"system": "", "timeline": 0}), (5, "backup-4", {}), (7, "backup-2", {"system": "1"})],
+    ids=["from a backup on it", "after the disk", "on the way", "on the way, after the disk"],
+)
+def test_a_segment_of_a_timeline_that_was_left_fills_no_place(find, lost, label, standing):
+    left = [(1, number) for number in range(2, 10)]
+    find(Target(kind="latest"), [*SEGMENTS, *left], label, **standing)
+    without = [segment for segment in SEGMENTS if segment != (2, lost)]
+    with pytest.raises(ArchiveIncomplete, match=f"00000002000000000000000{lost} is missing"):
+        find(Target(kind="latest"), [*without, *left], label, **standing)
+
+
+def test_what_a_timeline_that_was_left_has_beyond_the_followed_one_is_no_target(find):
+    way = find(Target(kind="latest"), [*SEGMENTS, *((1, number) for number in range(6, 20))])
+    assert (way.last, way.segments) == ("000000020000000000000008", 3)
 
 
 def test_an_unknown_restore_point_needs_a_backup_that_lies_before_it(find):
