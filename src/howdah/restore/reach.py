@@ -57,7 +57,7 @@ def find(
     """
     listed, system = _listed(instance, repository, ask)
     same = bool(standing.system) and standing.system == system
-    known = _manifest(instance, target.value) if target.kind == "point" else None
+    known = _manifest(instance, target.value, listed) if target.kind == "point" else None
     timeline = _timeline(target, standing, known, same=same)
     chosen = _choose(listed, target, standing, known, label=label, timeline=timeline)
     if answers and same:
@@ -66,7 +66,7 @@ def find(
         if target.kind == "lsn":
             _passed(instance, target.value)
         _archive(instance, chosen)
-    goal = target.goal(timeline)
+    goal = (target.model_copy(update={"value": known.point}) if known else target).goal(timeline)
     there = point.look(instance, chosen, _followed(goal, chosen), standing.segment_size, ask)
     last = _last(target, known, chosen, standing) or max(there.newest, chosen.wal_stop, key=lambda name: name[8:])
     return Way(chosen, goal, same, last, point.check_gap(there, chosen, last))
@@ -87,14 +87,21 @@ def _listed(instance: Instance, repository: int, ask: Ask) -> tuple[list[Backup]
     return listed, str(entry["db"][-1]["system-id"]) if entry.get("db") else ""
 
 
-def _manifest(instance: Instance, name: str) -> Manifest | None:
-    """Return the manifest that was taken at a restore point."""
-    for path in store.folder(instance).glob("*.json"):
+def _manifest(instance: Instance, name: str, listed: list[Backup]) -> Manifest | None:
+    """Return the manifest that was taken at a restore point, of a backup that is listed where there is one.
+
+    Backups that were taken together, one in each repository, have one point, which is named after the first of them.
+
+    :param name: of the point, or ``backup-LABEL`` of any of its backups.
+    """
+    found = []
+    for path in sorted(store.folder(instance).glob("*.json")):
         with suppress(ConfigurationError):
-            found = store.read(path)
-            if found.point == name:
-                return found
-    return None
+            manifest = store.read(path)
+            if name in (manifest.point, path.stem):
+                found.append(manifest)
+    labels = {one.label for one in listed}
+    return max(found, key=lambda manifest: manifest.backup in labels, default=None)
 
 
 def _timeline(target: Target, standing: Standing, known: Manifest | None, *, same: bool) -> str:

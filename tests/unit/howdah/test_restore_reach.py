@@ -9,6 +9,8 @@ import pytest
 
 from howdah.errors import ArchiveIncomplete, ConfigurationError, RepositoryUnreadable
 from howdah.instance import Output
+from howdah.manifest import store
+from howdah.manifest.model import Manifest
 from howdah.restore import reach
 from howdah.restore.target import Target
 from howdah.restore.volume import SEGMENT_SIZE, Standing
@@ -128,6 +130,21 @@ def test_an_unknown_restore_point_needs_a_backup_that_lies_before_it(find):
     assert find(Target(kind="point", value="mine"), label="backup-2").goal.options == [
         "--type=name", "--target=mine", "--target-action=promote", "--target-timeline=current",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("of", ["the point", "the backup"])
+def test_a_restore_point_is_reached_from_the_chosen_repositorys_backup(find, instance, of):
+    """Of backups that were taken together one is in its list; in which order a folder is read says nothing."""
+    taken = Manifest(
+        instance="i", environment="e", point="backup-first", lsn="0/8000028", segment="000000020000000000000008",
+        backup="", taken_at="1970-01-01T00:55:00+00:00", seconds=0.1, barrier=False, server_version="15.14", facts={},
+        databases={},
+    )  # fmt: skip
+    for label in ("first", "a", "b", "backup-6", "c", "d"):
+        store.keep(instance, taken.model_copy(update={"backup": label}), f"backup-{label}")
+    way = find(Target(kind="point", value=taken.point if of == "the point" else "backup-backup-6"))
+    assert (way.chosen.label, way.last, way.goal.timeline) == ("backup-6", taken.segment, "2")
+    assert way.goal.value == taken.point
 
 
 def test_a_repository_that_cannot_be_read_is_called_that(find):
