@@ -64,11 +64,6 @@ def write_receipt(folder: Path, key: str, copy: str) -> None:
         json.dump(asdict(given), stream)
 
 
-def remove_receipt(folder: Path) -> None:
-    """Forget the operator's copy: it is one of a key that is given up."""
-    (folder / _RECEIPT).unlink(missing_ok=True)
-
-
 def settle(secrets_dir: Path, folder: Path, given: str, *, write: bool) -> tuple[bool, str, bool]:
     """Have a key; return whether that changed anything, its fingerprint, and whether the operator has a copy of it.
 
