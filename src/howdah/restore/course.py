@@ -26,6 +26,7 @@ class Course:
     :ivar outcome: what became of the server, where something failed.
     :ivar step: what is done.
     :ivar moved: nothing stands in the data directory's place any more, because of a killed run.
+    :ivar started: the server's last start, as :func:`~howdah.restore.server.started` says it.
     :ivar stopped: the server does not run any more, because of this restore.
     """
 
@@ -44,6 +45,7 @@ class Course:
     was_running: bool = False
     was_answering: bool = False
     moved: bool = False
+    started: str = ""
     stopped: bool = False
 
     def note(self, step: Step) -> None:
@@ -61,6 +63,7 @@ class Course:
                 was_answering=self.was_answering,
                 at=time.time(),
                 facts=self.facts,
+                started=self.started,
             ),
         )
         self.step = step

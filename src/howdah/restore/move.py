@@ -153,7 +153,8 @@ def finish(course: Course, tools: Tools) -> None:
         segment = point.segment(instance)
         point.archive(instance, segment, backup.list_backups(instance, course.repository)[-1])
         _archived(course, segment)
-        course.facts["fresh_backup"] = patient_backup(course, "auto")
+        if not course.facts.get("fresh_backup"):
+            course.facts["fresh_backup"] = patient_backup(course, "auto")
         if course.facts.get("safety_backup"):
             course.facts["kept"] = ""
         gone = [layout.marker, *([] if course.facts.get("kept") else [layout.replaced(course.identity)])]

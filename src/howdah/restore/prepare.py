@@ -6,11 +6,13 @@ import time
 from collections.abc import Sequence
 
 from howdah import backup, pg
+from howdah.drill import point
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Instance, Output, run_in
 from howdah.restore import reach, server, state, volume
 from howdah.restore.course import Course, Prepared, Tools
 from howdah.restore.reach import Way
+from howdah.restore.state import State
 from howdah.restore.volume import Standing
 
 # pgBackRest of a backup that was killed may still be at work, and holds its own lock.
@@ -31,15 +33,26 @@ def prepare(course: Course, tools: Tools) -> Prepared:
     if left and left.step == "switching" and standing.main and standing.restoring is None:
         left = course.left = left.model_copy(update={"step": "switched"})
     course.moved = left is not None and not standing.main
-    if left and course.resumes and left.step == "switched" and standing.main and not _over(course.instance, left.at):
-        course.step, course.facts = left.step, {**left.facts, "resumed": True}
-        return Prepared(way=None, main=True, carried=True)
-    carried = bool(left and not course.was_running and (left.step == "kept" or standing.restoring is not None))
-    if left and not course.was_running:
+    course.started = server.started(tools.client, course.instance)
+    if left and course.resumes and left.step == "switched" and standing.main:
+        fresh = _fresh(course.instance, left)
+        if _lives(course, left) or not (fresh or time.time() - left.at > _FRESH_SECONDS):
+            _resume(course, left)
+            course.facts |= {"fresh_backup": fresh} if fresh else {}
+            return Prepared(way=None, main=True, carried=True)
+    # Where a server ran since, what stands there is no longer what the killed run made safe.
+    untouched = not course.was_running and (not standing.main or course.started == (left.started if left else ""))
+    carried = bool(left and untouched and (left.step == "kept" or standing.restoring is not None))
+    if left and not carried and (aside := tools.layout.replaced(left.identity)) in standing.replaced:
+        course.findings.append(
+            f"What {left.identity}, which was killed, set aside is still there: {aside}. When nobody needs it any more:"
+            f" docker exec {course.instance.server.container} rm -rf {aside}"
+        )
+    if left and untouched:
         # The killed run stopped the server: what stands there is what that one made safe.
         course.was_running, course.was_answering, course.stopped = left.was_running, left.was_answering, True
         if course.resumes and left.step in ("replayed", "switching") and standing.restoring is not None:
-            course.step, course.facts = left.step, {**left.facts, "resumed": True}
+            _resume(course, left)
             return Prepared(way=None, main=True, carried=True)
     way = _way(course, tools, standing)
     course.facts = {
@@ -55,14 +68,28 @@ def prepare(course: Course, tools: Tools) -> Prepared:
     return Prepared(way=way, main=standing.main, carried=carried)
 
 
-def _over(instance: Instance, since: float) -> bool:
-    """Return whether the killed run's work was done since by others: there is a later backup, or it is long ago."""
-    if time.time() - since > _FRESH_SECONDS:
-        return True
-    try:
-        return any(one.started > since for one in backup.list_backups(instance))
-    except HowdahError:
+def _resume(course: Course, left: State) -> None:
+    course.identity, course.step, course.facts = left.identity, left.step, {**left.facts, "resumed": True}
+
+
+def _lives(course: Course, left: State) -> bool:
+    """Return whether the server works on what the killed run brought back: then it is not brought back again."""
+    if not course.was_answering:
         return False
+    return int(point.segment(course.instance)[:8], 16) == left.facts.get("timeline_after")
+
+
+def _fresh(instance: Instance, left: State) -> str:
+    """Return the label of a good backup that was taken of what the killed run had brought back; empty: none was."""
+    try:
+        listed = backup.list_backups(instance)
+    except HowdahError:
+        # Where backups cannot be read now, the next thing to be taken is a backup: that says why.
+        return ""
+    later = [one for one in listed if one.started > left.at and not one.error]
+    return next(
+        (one.label for one in later if int(one.wal_start[:8] or "0", 16) == left.facts.get("timeline_after")), ""
+    )
 
 
 def _way(course: Course, tools: Tools, standing: Standing) -> Way:

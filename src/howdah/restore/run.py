@@ -58,8 +58,6 @@ def run(
             left = state.read(instance)
         identity = f"restore-{began:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
         course = Course(instance, target, label, repository, in_place, identity, left)
-        if left and course.resumes:
-            course.identity = left.identity
         failure: BaseException | None = None
         try:
             with engine() as client, bench(client, instance, course.identity) as (copy, layout):

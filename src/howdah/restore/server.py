@@ -27,6 +27,12 @@ def runs(client: Any, instance: Instance) -> bool:
     return client.containers.get(instance.server.container).status in ("running", "restarting", "paused")
 
 
+def started(client: Any, instance: Instance) -> str:
+    """Return which start of which container was the server's last: as long as it is the same, nobody started it."""
+    container = client.containers.get(instance.server.container)
+    return f"{container.id} {container.attrs['State']['StartedAt']}"
+
+
 def stop(client: Any, instance: Instance) -> None:
     """Stop the server with its container's own patience; what does not run is fine."""
     client.containers.get(instance.server.container).stop()

@@ -24,6 +24,7 @@ class State(BaseModel):
     :ivar in_place: the new data directory was made out of the old one.
     :ivar was_running: the server's container ran before.
     :ivar was_answering: and the server took work.
+    :ivar started: the server's last start before the restore stopped it; empty: not known.
     :ivar at: when the step was done, seconds since the epoch.
     :ivar facts: fields of :class:`~howdah.restore.model.Restore` that are known.
     """
@@ -40,6 +41,7 @@ class State(BaseModel):
     was_answering: bool
     at: float
     facts: dict[str, Any]
+    started: str = ""
 
     def same(self, target: Target, label: str | None, repository: int, in_place: bool) -> bool:
         """Return whether a restore that is asked for is this one."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from howdah import backup
+from howdah.backup import Backup
+from howdah.drill import point
+from howdah.drill.recover import Goal
 from howdah.errors import ConfigurationError, RestoreFailed
 from howdah.restore import move, prepare, server, state, volume
 from howdah.restore.course import Course, Tools
+from howdah.restore.reach import Way
 from howdah.restore.state import State, Step
 from howdah.restore.target import Target
 from howdah.restore.volume import SEGMENT_SIZE, Layout, Standing
@@ -31,7 +37,7 @@ def stands(**changed: Any) -> Standing:
 def leaves(step: Step, **changed: Any) -> State:
     known: dict[str, Any] = {
         "identity": "restore-1", "target": LATEST, "label": "", "repository": 1, "in_place": False, "step": step,
-        "was_running": True, "was_answering": True, "at": 1000.0,
+        "was_running": True, "was_answering": True, "at": 1000.0, "started": "id morning",
         "facts": {"safety_backup": "safe", "kept": ASIDE, "timeline_after": 3},
     }  # fmt: skip
     return State(**known | changed)
@@ -43,12 +49,13 @@ class Ground:
     def __init__(self, standing: Standing) -> None:
         self.standing = standing
         self.running = False
+        self.started = "morning"
         self.done: list[str] = []
         self.fails: BaseException | None = None
 
     @property
     def tools(self) -> Tools:
-        container = SimpleNamespace(status="exited", attrs={})
+        container = SimpleNamespace(id="id", attrs={"State": {"StartedAt": self.started}})
         client = SimpleNamespace(containers=SimpleNamespace(get=lambda _: container))
         return Tools(client, None, LAYOUT)  # type: ignore[arg-type]  # nothing here reaches the sandbox
 
@@ -71,9 +78,26 @@ def ground(monkeypatch):
     return made
 
 
+def taken(started: int, timeline: int = 3, error: bool = False) -> Backup:
+    segment = f"{timeline:08X}0000000000000009"
+    return Backup(f"backup-{started}", "full", started, started + 1, 100, 10, error, segment, segment)
+
+
+WAY = Way(taken(500, 2), Goal("default", "", "2"), True, "", 1)
+
+
+@pytest.fixture
+def backups(monkeypatch):
+    """What the repository lists."""
+    listed: list[Backup] = []
+    monkeypatch.setattr(backup, "list_backups", lambda *_: listed)
+    monkeypatch.setattr(prepare, "_way", lambda *_: WAY)
+    return listed
+
+
 @pytest.fixture
 def course(instance):
-    return Course(instance, LATEST, None, 1, False, "restore-1", was_running=True, was_answering=True)
+    return Course(instance, LATEST, None, 1, False, "restore-2", was_running=True, was_answering=True)
 
 
 @pytest.mark.parametrize("end", [Stopped("SIGTERM"), OSError("the engine is gone")])
@@ -92,7 +116,9 @@ def test_who_is_interrupted_while_data_changes_places_starts_nothing(course, gro
     assert left.step == "switching"
 
 
-@pytest.mark.parametrize(("replaced", "done"), [((), ["switch", "clear", "start"]), ((ASIDE,), ["switch"])])
+@pytest.mark.parametrize(
+    ("replaced", "done"), [((), ["switch", "clear", "start"]), ((LAYOUT.replaced("restore-2"),), ["switch"])]
+)
 def test_a_switch_that_failed_before_anything_moved_leaves_the_server_as_it_was(course, ground, replaced, done):
     course.note("replayed")
     course.stopped, ground.fails, ground.standing = True, RestoreFailed("No."), stands(replaced=replaced)
@@ -107,8 +133,7 @@ def test_a_switch_that_failed_before_anything_moved_leaves_the_server_as_it_was(
     [(stands(main=False), "switching"), (stands(), "switching"), (stands(restoring=None), "switched")],
 )
 def test_a_switch_that_was_killed_is_finished(course, ground, monkeypatch, standing, step):
-    monkeypatch.setattr(prepare, "_over", lambda *_: False)
-    course.left, ground.standing = leaves("switching"), standing
+    course.left, ground.standing = leaves("switching", at=time.time()), standing
     prepared = prepare.prepare(course, ground.tools)
     assert (prepared.way, course.step, course.identity) == (None, step, "restore-1")
 
@@ -129,3 +154,42 @@ def test_what_is_all_that_is_left_is_not_removed_by_a_run_that_was_mistyped(cour
     assert "in backup safe alone" in course.outcome
     assert "mistyped" not in course.outcome
     assert ("--in-place" in course.outcome) == left.in_place
+
+
+@pytest.mark.usefixtures("backups")
+@pytest.mark.parametrize("step", ["kept", "replayed", "switching"])
+def test_what_a_server_worked_on_since_is_neither_safe_nor_replaced_by_what_is_older(course, ground, step):
+    course.left, ground.standing = leaves(step), stands(replaced=(ASIDE,))
+    assert prepare.prepare(course, ground.tools).carried
+    again = Course(course.instance, LATEST, None, 1, False, "restore-3", course.left)
+    ground.started = "evening"
+    prepared = prepare.prepare(again, ground.tools)
+    assert (prepared.way, prepared.carried, again.identity, again.step) == (WAY, False, "restore-3", None)
+    assert "safety_backup" not in again.facts
+    assert f"still there: {ASIDE}" in again.findings[0]
+
+
+@pytest.mark.usefixtures("backups")
+def test_what_was_made_to_take_the_place_must_still_be_there(course, ground):
+    course.left, ground.standing = leaves("replayed"), stands(restoring=None)
+    assert prepare.prepare(course, ground.tools).way == WAY
+
+
+@pytest.mark.parametrize("at", [1000.0, time.time()])
+def test_what_came_back_and_is_worked_on_is_not_brought_back_again(course, ground, backups, monkeypatch, at):
+    monkeypatch.setattr(point, "segment", lambda _: "000000030000000000000009")
+    course.left, ground.standing, ground.running = leaves("switched", at=at), stands(restoring=None), True
+    prepared = prepare.prepare(course, ground.tools)
+    assert (prepared.way, course.step, course.identity, "fresh_backup" in course.facts) == (
+        None, "switched", "restore-1", False,
+    )  # fmt: skip
+    backups += [taken(int(at) - 9), taken(int(at) + 1, timeline=2), taken(int(at) + 2, error=True), taken(int(at) + 3)]
+    assert prepare.prepare(course, ground.tools).way is None
+    assert course.facts["fresh_backup"] == f"backup-{int(at) + 3}"
+
+
+def test_what_came_back_and_was_left_for_another_timeline_is_brought_back_again(course, ground, backups, monkeypatch):
+    monkeypatch.setattr(point, "segment", lambda _: "000000040000000000000009")
+    course.left, ground.standing, ground.running = leaves("switched"), stands(restoring=None), True
+    backups.append(taken(2000))
+    assert prepare.prepare(course, ground.tools).way == WAY
