@@ -16,7 +16,7 @@ class Restore(BaseModel):
     :ivar timeline_before: of the data that stood there; 0 where it could not be read.
     :ivar safety_backup: label of the backup that was taken of what stood there.
     :ivar kept: the data directory that stood there, where it was set aside, as the container sees it.
-    :ivar why_kept: why there is no safety backup.
+    :ivar why_kept: why there is no safety backup, or why it may lack what the server wrote last.
     :ivar fresh_backup: label of the backup that was taken afterwards.
     :ivar phases: seconds of ``prepare``, ``safety``, ``stop``, ``restore``, ``replay``, ``switch``, ``start`` and
         ``backup``.

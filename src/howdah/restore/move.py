@@ -15,6 +15,7 @@ from howdah.restore.course import Course, Tools
 from howdah.restore.prepare import forget, patient_backup
 from howdah.restore.reach import Way
 from howdah.restore.target import Target, place
+from howdah.restore.volume import Standing
 
 REPLAY_SECONDS = 6 * 3600.0
 _TOO_LATE = "recovery ended before configured recovery target was reached"
@@ -32,6 +33,12 @@ def bring_back(course: Course, tools: Tools, way: Way) -> None:
     with course.clock.stage("stop"):
         server.stop(tools.client, course.instance)
         course.stopped = True
+        standing = volume.look(tools.copy, tools.layout)
+        aside = tools.layout.replaced(course.identity)
+        if course.in_place and (why := unarchived(course, standing)):
+            volume.spare_wal(tools.copy, tools.layout, aside)
+            course.facts |= {"kept": aside, "why_kept": why}
+            course.note("kept")
     with course.clock.stage("restore"):
         text = (
             f"{course.identity}: {course.instance.name} is being brought back to {course.target.words}.\n"
@@ -41,11 +48,12 @@ def bring_back(course: Course, tools: Tools, way: Way) -> None:
         there = volume.ready(tools.copy, tools.layout, text, in_place=course.in_place)
         options = [f"--pg1-path={tools.layout.restoring}", *(["--delta"] if there else [])]
         recover.restore(tools.copy, course.instance, way.chosen, way.goal, *options, last=way.last)
-        if way.same_cluster:
-            volume.keep_wal(tools.copy, tools.layout)
+        # There is a safety backup of the same cluster only; a killed run may have moved what says that it is the same.
+        if way.same_cluster or course.facts.get("safety_backup"):
+            volume.keep_wal(tools.copy, tools.layout, aside)
     with course.clock.stage("replay"):
         _replay(course, tools, way)
-        _whole(course, tools, way)
+        _whole(course, way, standing)
     course.note("replayed")
 
 
@@ -105,9 +113,17 @@ def met(target: Target, log: str) -> bool:
     return target.kind == "latest" or bool(re.search(r"recovery stopping (before|after|at) ", log))
 
 
-def _whole(course: Course, tools: Tools, way: Way) -> None:
+def unarchived(course: Course, standing: Standing) -> str:
+    """Return why the archive may lack what a stopped server wrote after its safety backup; empty: it has all."""
+    if not standing.main or not course.facts.get("safety_backup"):
+        return ""
+    if standing.waiting:
+        return f"WAL of it never reached the archive: {standing.waiting} files wait."
+    return "" if standing.clean else "It was not stopped cleanly: WAL of it may never have reached the archive."
+
+
+def _whole(course: Course, way: Way, standing: Standing) -> None:
     """Refuse to lose what the server wrote last: stopped cleanly, it archives all of it."""
-    standing = volume.look(tools.copy, tools.layout)
     followed = way.same_cluster and way.goal.timeline == str(standing.timeline)
     if course.target.kind != "latest" or not followed or not standing.clean:
         return
@@ -124,10 +140,17 @@ def switch(course: Course, tools: Tools) -> None:
     """Put what came back in its place."""
     with course.clock.stage("switch"):
         # Somebody may have started it meanwhile; two servers on one data directory would be the end of it.
+        again = server.started(tools.client, course.instance) != course.started
         server.stop(tools.client, course.instance)
+        aside = tools.layout.replaced(course.identity)
+        standing = volume.look(tools.copy, tools.layout)
+        why = unarchived(course, standing)
+        if again and standing.main:
+            why = "The server was started on it during the restore."
+        if why:
+            course.facts |= {"kept": aside, "why_kept": course.facts.get("why_kept") or why}
         # Who is interrupted from here on cannot know how far it came, nor whether it goes on.
         course.note("switching")
-        aside = tools.layout.replaced(course.identity)
         try:
             volume.switch(tools.copy, tools.layout, aside)
         except RestoreFailed:
@@ -155,7 +178,7 @@ def finish(course: Course, tools: Tools) -> None:
         _archived(course, segment)
         if not course.facts.get("fresh_backup"):
             course.facts["fresh_backup"] = patient_backup(course, "auto")
-        if course.facts.get("safety_backup"):
+        if course.facts.get("safety_backup") and not course.facts.get("why_kept"):
             course.facts["kept"] = ""
         gone = [layout.marker, *([] if course.facts.get("kept") else [layout.replaced(course.identity)])]
         run_in(instance.server.container, ["rm", "-rf", *gone])

@@ -64,7 +64,8 @@ def prepare(course: Course, tools: Tools) -> Prepared:
     }
     if left and carried:
         course.identity = left.identity
-        course.facts |= {key: left.facts[key] for key in ("safety_backup", "why_kept", "kept") if key in left.facts}
+        kept = ("safety_backup", "why_kept", "kept", "timeline_before")
+        course.facts |= {key: left.facts[key] for key in kept if key in left.facts}
     return Prepared(way=way, main=standing.main, carried=carried)
 
 

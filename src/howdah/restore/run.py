@@ -126,8 +126,11 @@ def _praise(blank: Restore, known: dict[str, Any]) -> str:
 
 def _next(instance: Instance, known: dict[str, Any]) -> str:
     if known.get("kept"):
+        lies = "What stood there is in"
+        if known.get("safety_backup"):
+            lies = f"What stood there is in backup {known['safety_backup']}, what its archive may lack in"
         return (
-            f"Look at the data. What stood there is in {known['kept']}; when nobody needs it any more:"
+            f"Look at the data. {lies} {known['kept']}; when nobody needs it any more:"
             f" docker exec {instance.server.container} rm -rf {known['kept']}"
         )
     if known.get("safety_backup"):

@@ -29,6 +29,7 @@ mkdir -p "$1" && cd "$1"
 [ ! -s "$2/PG_VERSION" ] || echo "main: yes"
 [ ! -d restoring ] || echo "restoring: $(du -sb restoring | cut -f1)"
 echo "free: $(df --output=avail -B1 . | tail -1)"
+echo "waiting: $(ls "$2/pg_wal/archive_status" 2>/dev/null | grep -c '[.]ready$' || true)"
 for found in replaced-*; do [ ! -d "$found" ] || echo "$1/$found: replaced"; done
 pg_controldata "$2" 2>/dev/null || true
 """
@@ -49,14 +50,22 @@ rm -f restoring/postmaster.pid
 # What the server wrote and never archived; its last file may be half full, or hold what was there before.
 _KEEP_WAL = """
 cd "$1"
-[ -d "$2/pg_wal" ] || exit 0
-for file in "$2"/pg_wal/*; do
+from=$2
+[ -d "$from/pg_wal" ] || from=$3
+[ -d "$from/pg_wal" ] || exit 0
+for file in "$from"/pg_wal/*; do
   name=$(basename "$file")
   case $name in
     *[!0-9A-F]* | '') ;;
-    *) [ -e "$2/pg_wal/archive_status/$name.done" ] || cp -n "$file" restoring/pg_wal/ ;;
+    *) [ -e "$from/pg_wal/archive_status/$name.done" ] || cp -n "$file" restoring/pg_wal/ ;;
   esac
 done
+"""
+# Links take no room: who restores in place may have none, and an archive that fails leaves much WAL.
+_SPARE_WAL = """
+cd "$1"
+mkdir -p "$3"
+cp -al --no-clobber "$2/pg_wal" "$3/"
 """
 _CLEAR = """
 cd "$1"
@@ -118,6 +127,7 @@ class Standing:
     :ivar checkpoint: LSN of it.
     :ivar clean: it was shut down cleanly.
     :ivar segment_size: bytes of a WAL segment.
+    :ivar waiting: files of WAL that the archive did not take yet.
     :ivar replaced: folders that restores set aside, as the container sees them.
     """
 
@@ -129,6 +139,7 @@ class Standing:
     checkpoint: str
     clean: bool
     segment_size: int
+    waiting: int = 0
     replaced: tuple[str, ...] = ()
 
 
@@ -199,6 +210,7 @@ def look(copy: Sandbox, layout: Layout) -> Standing:
         checkpoint=found.get("Latest checkpoint location", ""),
         clean=found.get("Database cluster state") == "shut down",
         segment_size=int(found.get("Bytes per WAL segment", SEGMENT_SIZE)),
+        waiting=int(found.get("waiting", 0)),
         replaced=tuple(key for key, value in found.items() if value == "replaced"),
     )
 
@@ -233,9 +245,17 @@ def ready(copy: Sandbox, layout: Layout, text: str, *, in_place: bool) -> bool:
     return "resumable" in _do(copy, _READY, "ready", layout.base, layout.main, text, mode)
 
 
-def keep_wal(copy: Sandbox, layout: Layout) -> None:
-    """Give what comes back the WAL that lies in the data directory and never reached the archive."""
-    _do(copy, _KEEP_WAL, "wal", layout.base, layout.main)
+def keep_wal(copy: Sandbox, layout: Layout, aside: str) -> None:
+    """Give what comes back the WAL that never reached the archive.
+
+    :param aside: where it lies, when the data directory is not in its place any more.
+    """
+    _do(copy, _KEEP_WAL, "wal", layout.base, layout.main, aside)
+
+
+def spare_wal(copy: Sandbox, layout: Layout, aside: str) -> None:
+    """Set aside the WAL of a data directory that is about to become what comes back; done already is done."""
+    _do(copy, _SPARE_WAL, "spare", layout.base, layout.main, aside)
 
 
 def clear(copy: Sandbox, layout: Layout) -> None:
