@@ -16,7 +16,7 @@ import pytest
 
 from howdah import backup
 from howdah.drill import point
-from howdah.drill.sandbox import RESTORE
+from howdah.drill.sandbox import ENVIRONMENT, RESTORE
 from howdah.errors import LockHeld
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
@@ -202,7 +202,8 @@ def test_what_is_half_made_in_place_of_the_old_is_no_server_to_start(place):
     client: Any = docker.from_env()
     running = FORK.Process(target=to_latest, args=(place, True))
     running.start()
-    while not any(found.name.endswith("-restore") for found in client.containers.list(filters={"label": RESTORE})):
+    wanted = {"label": [f"{ENVIRONMENT}={place.instance.environment}", RESTORE]}
+    while not any(found.name.endswith("-restore") for found in client.containers.list(filters=wanted)):
         assert running.is_alive()
     running.kill()
     running.join()
