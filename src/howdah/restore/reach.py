@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -58,7 +60,8 @@ def find(
     listed, system = _listed(instance, repository, ask)
     same = bool(standing.system) and standing.system == system
     known = _manifest(instance, target.value, listed) if target.kind == "point" else None
-    timeline = _timeline(target, standing, known, same=same)
+    lived = _lived(instance, listed)
+    timeline = _timeline(target, standing, known, lived, same=same)
     chosen = _choose(listed, target, standing, known, label=label, timeline=timeline)
     if answers and same:
         # A commit after a time is also what lets a replay to it end there.
@@ -68,6 +71,8 @@ def find(
         _archive(instance, chosen)
     goal = (target.model_copy(update={"value": known.point}) if known else target).goal(timeline)
     there = point.look(instance, chosen, _followed(goal, chosen), standing.segment_size, ask)
+    if target.kind == "latest" and not same and not target.timeline:
+        _no_other_life(there, lived)
     last = _last(target, known, chosen, standing) or max(there.newest, chosen.wal_stop, key=lambda name: name[8:])
     return Way(chosen, goal, same, last, point.check_gap(there, chosen, last))
 
@@ -87,6 +92,38 @@ def _listed(instance: Instance, repository: int, ask: Ask) -> tuple[list[Backup]
     return listed, str(entry["db"][-1]["system-id"]) if entry.get("db") else ""
 
 
+def _lived(instance: Instance, listed: list[Backup]) -> int:
+    """Return the newest timeline that the server is known to have been on, 0 for none: it took a backup or a manifest.
+
+    Each timeline that it goes over to is newer than all there are.
+    """
+    newest = listed[-1:]
+    seen = [one.wal_start for one in newest]
+    seen += [found.segment for _, found in _manifests(instance) if found.backup in [one.label for one in newest]]
+    return max((int(segment[:8] or "0", 16) for segment in seen), default=0)
+
+
+def _no_other_life(there: point.Archived, lived: int) -> None:
+    """Refuse to guess where a newer timeline may be the server's, though it took no backup there.
+
+    :raises ConfigurationError: there is one with more segments than a restore leaves that failed after its replay.
+    """
+    counted = Counter(int(segment[:8], 16) for segment in there.there)
+    if newer := [timeline for timeline in sorted(counted) if timeline > lived > 0 and counted[timeline] > 1]:
+        raise ConfigurationError(
+            f"The newest backup and its manifests are of timeline {lived}, and the archive also has WAL of timeline"
+            f" {newer[-1]}: the server went over to it and took no backup there, or a restore that failed left it.",
+            f"Say which one was the server's: --timeline {newer[-1]}, or --timeline {lived}.",
+        )
+
+
+def _manifests(instance: Instance) -> Iterator[tuple[str, Manifest]]:
+    """Give the manifests that can be read, with the names of their files."""
+    for path in sorted(store.folder(instance).glob("*.json")):
+        with suppress(ConfigurationError):
+            yield path.stem, store.read(path)
+
+
 def _manifest(instance: Instance, name: str, listed: list[Backup]) -> Manifest | None:
     """Return the manifest that was taken at a restore point, of a backup that is listed where there is one.
 
@@ -94,23 +131,18 @@ def _manifest(instance: Instance, name: str, listed: list[Backup]) -> Manifest |
 
     :param name: of the point, or ``backup-LABEL`` of any of its backups.
     """
-    found = []
-    for path in sorted(store.folder(instance).glob("*.json")):
-        with suppress(ConfigurationError):
-            manifest = store.read(path)
-            if name in (manifest.point, path.stem):
-                found.append(manifest)
+    found = [manifest for file, manifest in _manifests(instance) if name in (manifest.point, file)]
     labels = {one.label for one in listed}
     return max(found, key=lambda manifest: manifest.backup in labels, default=None)
 
 
-def _timeline(target: Target, standing: Standing, known: Manifest | None, *, same: bool) -> str:
+def _timeline(target: Target, standing: Standing, known: Manifest | None, lived: int, *, same: bool) -> str:
     """Return the timeline that was live at the target.
 
     A restore that was killed late leaves a timeline that never was the instance's: the latest may be the wrong one.
     """
     if target.kind == "latest":
-        return str(standing.timeline) if same and standing.timeline else "latest"
+        return str(standing.timeline if same and standing.timeline else lived or "latest")
     return str(int(known.segment[:8], 16)) if known else "current"
 
 

@@ -37,6 +37,11 @@ def listed(number: int, timeline: int, stopped: int, **more: Any) -> dict[str, A
 
 
 BACKUPS = [listed(2, 1, 1000), listed(4, 1, 2000), listed(6, 2, 3000), listed(7, 2, 4000, error=True)]
+MANIFEST = Manifest(
+    instance="i", environment="e", point="backup-first", lsn="0/8000028", segment="000000020000000000000008",
+    backup="", taken_at="1970-01-01T00:55:00+00:00", seconds=0.1, barrier=False, server_version="15.14", facts={},
+    databases={},
+)  # fmt: skip
 HISTORIES = {"15-1/00000002.history": "1\t0/5000060\tno recovery target specified\n"}
 SEGMENTS = [(1, 2), (1, 3), (1, 4), (1, 5), (2, 5), (2, 6), (2, 7), (2, 8)]
 
@@ -71,9 +76,22 @@ def test_the_latest_is_that_of_the_data_which_stands_there(find):
 
 
 @pytest.mark.parametrize("standing", [{"system": "1"}, {"system": "", "timeline": 0}])
-def test_where_nothing_of_it_stands_the_latest_is_the_latest_of_all(find, standing):
-    way = find(Target(kind="latest"), **standing)
-    assert (way.same_cluster, way.chosen.label, way.goal.timeline) == (False, "backup-6", "latest")
+@pytest.mark.parametrize("left", [[], [(3, 8)]], ids=["", "beside what a restore left that failed"])
+def test_where_nothing_of_it_stands_the_latest_is_that_of_the_newest_backup(find, standing, left):
+    way = find(Target(kind="latest"), [*SEGMENTS, *left, (2, 9)], **standing)
+    assert (way.same_cluster, way.chosen.label, way.goal.timeline) == (False, "backup-6", "2")
+    assert way.last == "000000020000000000000009"
+
+
+def test_where_the_server_may_have_gone_over_to_a_timeline_the_operator_says_which_one_it_was(find, instance):
+    gone_over, standing = [*SEGMENTS, (3, 8), (3, 9)], {"system": "", "timeline": 0}
+    with pytest.raises(ConfigurationError, match="--timeline 3, or --timeline 2"):
+        find(Target(kind="latest"), gone_over, **standing)
+    assert find(Target(kind="latest", timeline="3"), gone_over, **standing).goal.timeline == "3"
+    assert find(Target(kind="latest", timeline="2"), gone_over, **standing).goal.timeline == "2"
+    # A drill in the night wrote a manifest there.
+    store.keep(instance, MANIFEST.model_copy(update={"backup": "backup-7", "segment": "000000030000000000000009"}))
+    assert find(Target(kind="latest"), gone_over, **standing).goal.timeline == "3"
 
 
 @pytest.mark.parametrize(("second", "expected"), [(1000, "backup-2"), (1999, "backup-2"), (3500, "backup-6")])
@@ -135,16 +153,11 @@ def test_an_unknown_restore_point_needs_a_backup_that_lies_before_it(find):
 @pytest.mark.parametrize("of", ["the point", "the backup"])
 def test_a_restore_point_is_reached_from_the_chosen_repositorys_backup(find, instance, of):
     """Of backups that were taken together one is in its list; in which order a folder is read says nothing."""
-    taken = Manifest(
-        instance="i", environment="e", point="backup-first", lsn="0/8000028", segment="000000020000000000000008",
-        backup="", taken_at="1970-01-01T00:55:00+00:00", seconds=0.1, barrier=False, server_version="15.14", facts={},
-        databases={},
-    )  # fmt: skip
     for label in ("first", "a", "b", "backup-6", "c", "d"):
-        store.keep(instance, taken.model_copy(update={"backup": label}), f"backup-{label}")
-    way = find(Target(kind="point", value=taken.point if of == "the point" else "backup-backup-6"))
-    assert (way.chosen.label, way.last, way.goal.timeline) == ("backup-6", taken.segment, "2")
-    assert way.goal.value == taken.point
+        store.keep(instance, MANIFEST.model_copy(update={"backup": label}), f"backup-{label}")
+    way = find(Target(kind="point", value=MANIFEST.point if of == "the point" else "backup-backup-6"))
+    assert (way.chosen.label, way.last, way.goal.timeline) == ("backup-6", MANIFEST.segment, "2")
+    assert way.goal.value == MANIFEST.point
 
 
 def test_a_repository_that_cannot_be_read_is_called_that(find):
