@@ -117,6 +117,8 @@ def unarchived(course: Course, standing: Standing) -> str:
     """Return why the archive may lack what a stopped server wrote after its safety backup; empty: it has all."""
     if not standing.main or not course.facts.get("safety_backup"):
         return ""
+    if standing.waiting is None:
+        return "Its WAL cannot be looked at: some of it may never have reached the archive."
     if standing.waiting:
         return f"WAL of it never reached the archive: {standing.waiting} files wait."
     return "" if standing.clean else "It was not stopped cleanly: WAL of it may never have reached the archive."
@@ -181,7 +183,9 @@ def finish(course: Course, tools: Tools) -> None:
         if course.facts.get("safety_backup") and not course.facts.get("why_kept"):
             course.facts["kept"] = ""
         gone = [layout.marker, *([] if course.facts.get("kept") else [layout.replaced(course.identity)])]
-        run_in(instance.server.container, ["rm", "-rf", *gone])
+        removed = run_in(instance.server.container, ["rm", "-rf", *gone])
+        if removed.code != 0:
+            course.findings.append(f"Not all of {', '.join(gone)} could be removed: {removed.last_line}.")
     state.clear(instance)
 
 

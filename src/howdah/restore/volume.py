@@ -29,7 +29,7 @@ mkdir -p "$1" && cd "$1"
 [ ! -s "$2/PG_VERSION" ] || echo "main: yes"
 [ ! -d restoring ] || echo "restoring: $(du -sb restoring | cut -f1)"
 echo "free: $(df --output=avail -B1 . | tail -1)"
-echo "waiting: $(ls "$2/pg_wal/archive_status" 2>/dev/null | grep -c '[.]ready$' || true)"
+[ ! -d "$2/pg_wal/archive_status" ] || echo "waiting: $(find "$2/pg_wal/archive_status" -name '*.ready' | wc -l)"
 for found in replaced-*; do [ ! -d "$found" ] || echo "$1/$found: replaced"; done
 pg_controldata "$2" 2>/dev/null || true
 """
@@ -65,7 +65,7 @@ done
 _SPARE_WAL = """
 cd "$1"
 mkdir -p "$3"
-cp -al --no-clobber "$2/pg_wal" "$3/"
+[ ! -d "$2/pg_wal" ] || cp -al --no-clobber "$2/pg_wal" "$3/"
 """
 _CLEAR = """
 cd "$1"
@@ -127,7 +127,7 @@ class Standing:
     :ivar checkpoint: LSN of it.
     :ivar clean: it was shut down cleanly.
     :ivar segment_size: bytes of a WAL segment.
-    :ivar waiting: files of WAL that the archive did not take yet.
+    :ivar waiting: files of WAL that the archive did not take yet; ``None``: its WAL cannot be looked at.
     :ivar replaced: folders that restores set aside, as the container sees them.
     """
 
@@ -139,7 +139,7 @@ class Standing:
     checkpoint: str
     clean: bool
     segment_size: int
-    waiting: int = 0
+    waiting: int | None = 0
     replaced: tuple[str, ...] = ()
 
 
@@ -210,7 +210,7 @@ def look(copy: Sandbox, layout: Layout) -> Standing:
         checkpoint=found.get("Latest checkpoint location", ""),
         clean=found.get("Database cluster state") == "shut down",
         segment_size=int(found.get("Bytes per WAL segment", SEGMENT_SIZE)),
-        waiting=int(found.get("waiting", 0)),
+        waiting=int(found["waiting"]) if "waiting" in found else None,
         replaced=tuple(key for key, value in found.items() if value == "replaced"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, cast
@@ -73,6 +74,12 @@ def test_wal_that_waits_for_the_archive_is_counted(layout):
     assert volume.look(HERE, layout).replaced == (layout.replaced("restore-0"),)
 
 
+def test_wal_that_cannot_be_looked_at_is_not_taken_for_archived(layout, tmp_path):
+    shutil.rmtree(tmp_path / "main" / "pg_wal")
+    assert volume.look(HERE, layout).waiting is None
+    volume.spare_wal(HERE, layout, layout.replaced("restore-1"))
+
+
 def test_in_place_wal_that_never_was_archived_outlives_the_data_directory(layout, tmp_path):
     aside = layout.replaced("restore-1")
     for _ in range(2):
@@ -107,6 +114,7 @@ def test_in_place_wal_is_set_aside_before_anything_is_copied(course, monkeypatch
         (stands(), "morning", ""),
         (stands(main=False, clean=False), "noon", ""),
         (stands(waiting=2), "morning", "2 files wait"),
+        (stands(waiting=None), "morning", "cannot be looked at"),
         (stands(clean=False), "morning", "not stopped cleanly"),
         (stands(), "noon", "started on it during the restore"),
     ],
@@ -138,3 +146,15 @@ def test_what_stood_there_is_kept_where_its_backup_and_the_archive_may_lack_some
     assert course.facts["kept"] == (aside if why else "")
     assert why in course.facts.get("why_kept", "")
     assert course.facts["fresh_backup"] == "theirs"
+
+
+def test_a_folder_that_cannot_be_removed_is_told_of(course, monkeypatch):
+    monkeypatch.setattr(point, "segment", lambda _: ONE)
+    monkeypatch.setattr(point, "archive", lambda *_: None)
+    monkeypatch.setattr(backup, "list_backups", lambda *_: [BACKUP])
+    monkeypatch.setattr(move, "_archived", lambda *_: None)
+    monkeypatch.setattr(move, "run_in", lambda *_: Output(1, "", "rm: busy\n"))
+    course.facts["fresh_backup"] = "theirs"
+    move.finish(course, Tools(None, HERE, Layout("/data/15/main")))
+    (told,) = course.findings
+    assert "/data/15/replaced-restore-1 could be removed: rm: busy." in told
