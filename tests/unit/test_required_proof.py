@@ -35,15 +35,15 @@ def line(hours: float, verdict: str) -> str:
     return drill.model_copy(update={"verdict": verdict}).model_dump_json() + "\n"
 
 
-# Host → hours that are asked for, whether there is a backup, the history.
-HOSTS: dict[str, tuple[int, bool, str]] = {
-    "asks-nothing": (0, True, line(999, "proven")),
-    "is-new": (24, False, ""),
-    "is-young": (24, True, line(99, "proven") + line(23, "proven") + line(1, "failed")),
-    "is-old": (24, True, line(25.5, "proven") + line(1, "failed") + line(1, "restored")),
-    "was-never": (24, True, line(1, "failed")),
-    "has-no-history": (24, True, ""),
-    "is-damaged": (24, True, "no history\n"),
+# Host → hours that are asked for, whether there is a backup, the drills of its history: hours ago, verdict.
+HOSTS: dict[str, tuple[int, bool, list[tuple[float, str]]]] = {
+    "asks-nothing": (0, True, [(999, "proven")]),
+    "is-new": (24, False, []),
+    "is-young": (24, True, [(99, "proven"), (23, "proven"), (1, "failed")]),
+    "is-old": (24, True, [(25.5, "proven"), (1, "failed"), (1, "restored")]),
+    "was-never": (24, True, [(1, "failed")]),
+    "has-no-history": (24, True, []),
+    "is-damaged": (24, True, []),
 }
 
 
@@ -52,7 +52,9 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What Ansible said of each host; one run asks them all."""
     folder = tmp_path_factory.mktemp("play")
     hosts: dict[str, Any] = {}
-    for name, (hours, backed_up, history) in HOSTS.items():
+    for name, (hours, backed_up, drills) in HOSTS.items():
+        # Hours ago are counted from now, not from when these tests were collected.
+        history = "no history\n" if name == "is-damaged" else "".join(line(*drill) for drill in drills)
         state = folder / name
         (state / "drills").mkdir(parents=True)
         if backed_up:
