@@ -30,9 +30,13 @@ def write(instance: Instance, began: float, taken: list[Backup], *, complete: bo
         "howdah_backup_last_duration_seconds": ("How long the last run took.", round(time.time() - began, 3)),
     }
     metrics.write(path, metrics.render(values, metrics.labels(instance)))
-    if instance.repository.second:
-        for number in instance.repository.numbers:
-            _write_of(instance, number, [good for good in taken if good.repository == number])
+    if not instance.repository.second:
+        # Of one that was declared once; its age would grow for ever.
+        for left in instance.metrics_dir.glob("howdah_backup_repository_*.prom"):
+            left.unlink()
+        return
+    for number in instance.repository.numbers:
+        _write_of(instance, number, [good for good in taken if good.repository == number])
 
 
 def _write_of(instance: Instance, number: int, taken: list[Backup]) -> None:

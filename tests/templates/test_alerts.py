@@ -31,6 +31,7 @@ SAID = {
     "monitoring_archive_check_max_age_hours": 2,
     "monitoring_status_max_age_seconds": 240,
     "monitoring_patience": "3m",
+    "monitoring_repositories": [1, 2],
 }
 # What Prometheus sees at minute 15 of its time, of which the metrics are seconds.
 NOW = 900
@@ -50,6 +51,8 @@ HEALTHY: dict[str, str] = {
     "howdah_backup_last_run_timestamp_seconds": FRESH,
     "howdah_backup_last_run_success": "1x20",
     "howdah_backup_last_success_timestamp_seconds": FRESH,
+    'howdah_backup_repository_last_success_timestamp_seconds{repository="1"}': FRESH,
+    'howdah_backup_repository_last_success_timestamp_seconds{repository="2"}': FRESH,
     "howdah_drill_last_run_timestamp_seconds": FRESH,
     "howdah_drill_last_run_success": "1x20",
     "howdah_drill_last_proven_timestamp_seconds": FRESH,
@@ -61,6 +64,11 @@ HEALTHY: dict[str, str] = {
 def ago(seconds: int) -> str:
     """A moment that lies this far back at the time of the question, and three minutes less when it began to hold."""
     return f"{NOW - 180 - seconds}x20"
+
+
+def of_second(values: str) -> dict[str, str]:
+    """The second repository's last success."""
+    return {'howdah_backup_repository_last_success_timestamp_seconds{repository="2"}': values}
 
 
 # Alert → series that make it fire, and series just this side of it.
@@ -84,6 +92,10 @@ CASES: dict[str, tuple[list[dict[str, str]], list[dict[str, str]]]] = {
         [{"howdah_backup_last_success_timestamp_seconds": f"{NOW - 11 * 3600}x20"}],
     ),
     "HowdahBackupFailed": ([{"howdah_backup_last_run_success": "0x20"}], []),
+    "HowdahRepositoryBackupTooOld": (
+        [of_second(ago(11 * 3600 + 30))],
+        [of_second(f"{NOW - 11 * 3600}x20")],
+    ),
     "HowdahDrillTooOld": (
         [{"howdah_drill_last_proven_timestamp_seconds": ago(31 * 3600 + 30)}],
         [{"howdah_drill_last_proven_timestamp_seconds": f"{NOW - 31 * 3600}x20"}],
@@ -115,18 +127,30 @@ def rules(render: Callable[..., str], tmp_path: Path) -> dict[str, dict[str, Any
 
 
 def needs(rule: Mapping[str, Any]) -> set[str]:
-    return set(re.findall(r"howdah_\w+(?={)", rule["expr"]))
+    """The series of a rule, as HEALTHY names them."""
+    named = set(re.findall(r"howdah_\w+(?={)", rule["expr"]))
+    return {series for series in HEALTHY if series.partition("{")[0] in named}
+
+
+def repository(series: str) -> dict[str, str]:
+    """The label that a series of one repository has."""
+    return dict(re.findall(r'{(repository)="(\d)"}', series))
 
 
 def moment(name: str, rule: Mapping[str, Any], changed: Mapping[str, str], labels: Mapping[str, str] | None) -> Any:
     """One test of promtool's: series, and the alert with its labels at NOW; without labels it does not fire."""
     series = [
-        {"series": f"{metric}{json_labels(labels_of)}", "values": values}
+        {"series": f"{metric.partition('{')[0]}{json_labels({**labels_of, **repository(metric)})}", "values": values}
         for labels_of, held in ((OURS, {**HEALTHY, **changed}), (OTHERS, HEALTHY))
         for metric, values in held.items()
         if values
     ]
-    fired = [{"exp_labels": {**labels, **rule["labels"]}, "exp_annotations": rule["annotations"]}] if labels else []
+    about = labels or {}
+    annotations = {
+        name: text.replace("{{ $labels.repository }}", about.get("repository", ""))
+        for name, text in rule["annotations"].items()
+    }
+    fired = [{"exp_labels": {**about, **rule["labels"]}, "exp_annotations": annotations}] if labels else []
     return {
         "name": name,
         "interval": "1m",
@@ -166,7 +190,7 @@ def test_every_alert_has_its_cases(rules):
 def test_an_alert_fires_when_it_should_and_not_before(promtool, rules, tmp_path, alert):
     bad, good = CASES[alert]
     rule = rules[alert]
-    tests = [moment(f"fires: {changed}", rule, changed, OURS) for changed in bad]
+    tests = [moment(f"fires: {changed}", rule, changed, {**OURS, **repository(next(iter(changed)))}) for changed in bad]
     tests += [moment(f"is silent: {changed}", rule, changed, None) for changed in ({}, *good)]
     check(promtool, tmp_path, tests)
 
@@ -177,7 +201,9 @@ def test_an_alert_fires_when_a_metric_is_missing_or_old(promtool, rules, tmp_pat
     absent = {"howdah_instance": "howdah-some"}
     stamps = needs(rule) & set(STALE)
     assert stamps, "it does not look at the age of its file"
-    tests = [moment(f"{metric} is missing", rule, {metric: ""}, absent) for metric in needs(rule)]
+    tests = [
+        moment(f"{metric} is missing", rule, {metric: ""}, {**absent, **repository(metric)}) for metric in needs(rule)
+    ]
     tests += [moment(f"{stamp} is old", rule, {stamp: ago(STALE[stamp] + 30)}, OURS) for stamp in stamps]
     check(promtool, tmp_path, tests)
 
@@ -192,7 +218,18 @@ def test_each_metric_in_the_rules_is_one_that_the_engine_writes(rules):
     for file in ("backup_metrics.py", "continuity.py", "drill/history.py", "status/metrics.py"):
         written |= set(re.findall(r'"(howdah_\w+)"', (ROOT / "src" / "howdah" / file).read_text()))
     assert {metric for rule in rules.values() for metric in needs(rule)} == set(HEALTHY)
-    assert set(HEALTHY) <= written
+    assert {metric.partition("{")[0] for metric in HEALTHY} <= written
+
+
+def test_one_repository_has_no_rule_beside_that_of_the_job(render):
+    defaults = yaml.safe_load((ROOT / "roles" / "monitoring" / "defaults" / "main.yml").read_text())
+    assert "repository" not in render(TEMPLATE, **defaults)
+
+
+@pytest.mark.parametrize("declared", [{}, {"path": "/srv/second"}, {"bucket": "backups", "endpoint": "s3"}])
+def test_the_rules_are_about_each_repository_that_is_declared(wired, declared):
+    numbers = wired("production", "monitoring_repositories", howdah_second_repository=declared)
+    assert numbers == ([1, 2] if declared else [1])
 
 
 @pytest.mark.parametrize("environment", environments())

@@ -72,13 +72,13 @@ def _rows(place: instances.Instance, page: Status) -> Iterator[tuple[str, str]]:
     if page.archive:
         yield "archive", _archive(page.archive)
         yield "pg_wal", f"{show.size(page.archive.wal_size)} of {show.size(page.archive.wal_limit)}"
-    if page.backup:
-        yield "backup", f"{page.backup.kind} {page.backup.label}, {show.age(page.backup.age)} ago"
-    else:
-        yield "backup", "none yet" if page.server else "unknown: the server must run to ask the repository"
     for number, held in zip(place.repository.numbers, (page.backup, page.second), strict=False):
-        name = "repository" if number == 1 else f"repository {number}"
-        yield name, _repository(place.repository.where(number), held)
+        which = "" if number == 1 else f" {number}"
+        if held:
+            yield f"backup{which}", f"{held.kind} {held.label}, {show.age(held.age)} ago"
+        else:
+            yield f"backup{which}", "none yet" if page.server else "unknown: the server must run to ask the repository"
+        yield f"repository{which}", _repository(place.repository.where(number), held)
     yield "drill", _drill(page.drill)
     for app in page.applications:
         yield app.name, _application(app)

@@ -58,6 +58,7 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
         archive=archive,
         backup=newest,
         second=asked(lambda: _backup(instance, now, 2), None) if server and instance.repository.second else None,
+        second_declared=bool(instance.repository.second),
         drill=asked(lambda: _drill(instance, now), None),
         applications=asked(lambda: _applications(instance), ()) if server else (),
     )

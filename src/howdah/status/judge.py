@@ -41,6 +41,10 @@ def _found(page: Status, unanswered: bool) -> Iterator[Problem]:
         yield Problem(
             f"The last backup is {page.backup.age // 3600} hours old.", f"howdah backup --instance {page.environment}"
         )
+    if page.server and page.second_declared and page.second is None and not unanswered:
+        yield Problem(
+            "There is no good backup in the second repository.", f"howdah backup --instance {page.environment}"
+        )
     if page.second and page.second.age > BACKUP_MAX_AGE.total_seconds():
         yield Problem(
             f"The last backup in the second repository is {page.second.age // 3600} hours old.",

@@ -146,7 +146,8 @@ class Status:
 
     :ivar pools: ``None``: the pooler does not answer.
     :ivar problems: what needs attention, worst first; empty when all is well.
-    :ivar second: the newest good backup in the second repository, where there is one.
+    :ivar second: the newest good backup in the second repository.
+    :ivar second_declared: whether there is a second repository.
     """
 
     name: str
@@ -159,6 +160,7 @@ class Status:
     problems: tuple[Problem, ...] = field(default=())
     drill: DrillStatus | None = None
     second: BackupStatus | None = None
+    second_declared: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON-ready values."""

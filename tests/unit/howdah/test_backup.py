@@ -362,6 +362,14 @@ def test_what_a_wrong_key_makes_of_the_answer_is_read_and_not_shown():
     assert "docs/runbooks/key.md" in raised.value.next_step
 
 
+def test_a_repository_that_is_declared_no_more_has_no_metrics_that_would_grow_old(instance, repository):
+    left = instance.metrics_dir / "howdah_backup_repository_2.prom"
+    left.parent.mkdir(parents=True)
+    left.write_text("")
+    take(instance)
+    assert not left.exists()
+
+
 def test_a_gap_fails_the_run_and_keeps_the_last_success(instance, repository, monkeypatch):
     take(instance)
     repository.next = entry("20231115-221320F", stop=1_700_100_000)

@@ -49,6 +49,18 @@ def test_a_healthy_page_says_all_at_a_glance(typed):
     ]
 
 
+def test_each_repository_has_its_own_lines(instance, monkeypatch):
+    repository = instance.repository.model_copy(update={"path": Path("/srv/backup"), "second": "s3://backups/howdah"})
+    place = instance.model_copy(update={"repository": repository})
+    page = replace(WELL, second=replace(BACKUP, label="20260102-000000F", age=7200), second_declared=True)
+    monkeypatch.setattr("howdah.instance.load", lambda _: place)
+    monkeypatch.setattr(ask, "gather", lambda _: page)
+    said = [" ".join(line.split()) for line in CliRunner().invoke(main, ["status"]).output.splitlines()]
+    assert "backup full 20260101-000000F, 60 min ago" in said
+    assert "backup 2 full 20260102-000000F, 2 h ago" in said
+    assert "repository 2 3 backups, 0 B in s3://backups/howdah" in said
+
+
 def test_what_is_wrong_has_its_next_step_below_it(typed):
     said = typed(judge.judged(replace(WELL, backup=replace(BACKUP, age=10**6)), []))
     assert said[0] == "howdah-test 1 to look at"

@@ -81,6 +81,13 @@ def test_a_second_repository_has_an_age_of_its_own():
     assert judged(replace(WELL, second=replace(BACKUP, age=26 * 3600))) == [old]
 
 
+def test_a_second_repository_without_a_backup_is_a_problem_where_it_is_declared():
+    none = "There is no good backup in the second repository. howdah backup --instance test"
+    assert judged(replace(WELL, second_declared=True)) == [none]
+    assert judged(replace(WELL, second_declared=True, second=BACKUP)) == []
+    assert judged(replace(WELL, second_declared=True), "It does not answer.") == ["It does not answer."]
+
+
 def test_a_key_that_nobody_has_a_copy_of():
     assert [found.what for found in judge.judged(WELL, [], "Nobody has the key.").problems] == ["Nobody has the key."]
 
