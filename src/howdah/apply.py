@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
 
-from howdah import create, definition, finish, ledger, pg, profile, sequences, stages, trust
+from howdah import create, definition, finish, heads, ledger, pg, profile, sequences, stages, trust
 from howdah.context import Budget, Context
 from howdah.ddl import Derived
 from howdah.due import Due, is_verified
@@ -59,12 +59,14 @@ def refuse(session: Session, made: Plan) -> None:
 def confirm(session: Session, made: Plan) -> None:
     """Leave the ledger as a run does that has nothing to move.
 
-    What proves that sources are as they were loaded is kept anew where what is kept proves it no more, and stages of
-    loads that were ended are dropped.
+    What proves that sources are as they were loaded, and the schema at its head, is kept anew where what is kept proves
+    it no more, and stages of loads that were ended are dropped.
     """
     stamps = {s.source.name: s.stamp for s in session.snapshots if s.stamp.settled and not s.salvaged}
     names = stamps.keys() - trust.proven(session.known, stamps)
-    run_id = last_run(session, made) if names else ""
+    run_id = last_run(session, made)
+    if run_id and session.target.folder is not None:
+        heads.record(session.connection, session.known, UUID(run_id), session.target.schema, session.target.folder)
     for source in made.sources:
         if run_id and source.name in names:
             _record_source(session, made, source, UUID(run_id))
@@ -152,9 +154,13 @@ def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID)
     """Make the schema; return what was made."""
     connection, target = session.connection, session.target
     if target.folder is not None:
+        if heads.is_reached(connection, session.known, target.schema, target.folder):
+            return ()
         from howdah import revisions
 
-        return tuple(f"revision {r}" for r in revisions.upgrade(session.request.dsn, target.folder, target.schema))
+        made_now = revisions.upgrade(session.request.dsn, target.folder, target.schema)
+        heads.record(connection, session.known, run_id, target.schema, target.folder)
+        return tuple(f"revision {revision}" for revision in made_now)
     if derived is None:
         return ()
     ledger.record_refusals(connection, session.known, run_id, target.schema, derived.refused)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from howdah import create, ddl, order, pg, profile, profiling, trial
+from howdah import create, ddl, heads, order, pg, profile, profiling, trial
 from howdah.application import Application
 from howdah.catalog import postgres, sqlite
 from howdah.catalog.model import SourceCatalog, TargetCatalog, TargetTable
@@ -90,18 +90,24 @@ def _measured(snapshot: Snapshot, catalog: SourceCatalog, sample: int | None) ->
         return {name: table for found in pool.map(measure, parts) for name, table in found.items()}
 
 
-def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -> Plan:
+def plan_application(
+    connection: pg.Connection, dsn: str, target: Target, sources: tuple[Inspected, ...], known: Ledger
+) -> Plan:
     """Plan against the schema that the application's Alembic head gives."""
     if target.application is None or target.folder is None:
         raise ConfigurationError("An application folder is needed to plan by one.")
-    from howdah import revisions
+    pending: tuple[str, ...] = ()
+    if heads.is_reached(connection, known, target.schema, target.folder):
+        schema = postgres.read(connection, target.schema)
+    else:
+        from howdah import revisions
 
-    schema = revisions.preview(dsn, target.folder, target.schema)
+        schema, pending = revisions.preview(dsn, target.folder, target.schema)
     plans: list[TablePlan] = []
     skipped: list[SkippedTable] = []
     findings: list[Finding] = []
     for source in sources:
-        tables, left, remarks = match_tables(source, schema.catalog, target.application)
+        tables, left, remarks = match_tables(source, schema, target.application)
         plans += tables
         skipped += left
         findings += remarks
@@ -112,7 +118,7 @@ def plan_application(dsn: str, target: Target, sources: tuple[Inspected, ...]) -
         groups=grouped(plans),
         skipped=tuple(skipped),
         findings=tuple(findings),
-        statements=schema.pending,
+        statements=pending,
     )
 
 

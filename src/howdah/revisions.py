@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -22,27 +21,16 @@ from howdah.catalog.model import TargetCatalog
 from howdah.errors import ConfigurationError, HowdahError, TargetRefused
 
 
-@dataclass(frozen=True)
-class Schema:
-    """An application's schema as it is, or as the pending revisions will make it.
-
-    :ivar pending: revisions that are still to be run, oldest first, as ``identifier: title``.
-    """
-
-    catalog: TargetCatalog
-    pending: tuple[str, ...]
-
-
-def preview(dsn: str, folder: Path, schema: str) -> Schema:
+def preview(dsn: str, folder: Path, schema: str) -> tuple[TargetCatalog, tuple[str, ...]]:
     """Return the schema that the application's head gives, without changing anything.
 
-    Pending revisions are run in a transaction that is rolled back: what they really do is seen, not what
-    models say.
+    With it come the revisions that are still to be run, oldest first, as ``identifier: title``. They are run in a
+    transaction that is rolled back: what they really do is seen, not what models say.
 
     :raises TargetRefused: another head, foreign objects in the way, or no right.
     """
     with _at_head(dsn, folder, schema) as (connection, pending):
-        return Schema(_read(connection, schema), pending)
+        return _read(connection, schema), pending
 
 
 def upgrade(dsn: str, folder: Path, schema: str) -> tuple[str, ...]:

@@ -172,7 +172,9 @@ def make_plan(session: Session, sources: tuple[Inspected, ...]) -> tuple[Plan, D
     """Return the plan, and the derived schema where there is no application."""
     with session.clock.stage("plan"):
         if session.target.application:
-            return inspection.plan_application(session.request.dsn, session.target, sources), None
+            return inspection.plan_application(
+                session.connection, session.request.dsn, session.target, sources, session.known
+            ), None
         return inspection.plan_derived(session.connection, session.target, sources, session.known, chosen(session))
 
 

@@ -5,35 +5,7 @@ from __future__ import annotations
 import pytest
 
 from howdah.errors import ConfigurationError, TargetRefused
-from howdah.pipeline import Request, migrate, plan, verify
-
-REVISION = '''"""The first."""
-
-from alembic import op
-
-revision = "0001"
-down_revision = None
-
-
-def upgrade():
-    op.execute("""{ddl}""")
-'''
-
-
-@pytest.fixture
-def application(database, tmp_path, make_source):
-    """Return a function that makes an application of a schema, and gives the request that moves its sources."""
-
-    def make(ddl, **request):
-        folder = tmp_path / "shop"
-        (folder / "versions").mkdir(parents=True)
-        (folder / "versions" / "0001.py").write_text(REVISION.format(ddl=ddl))
-        (folder / "application.yml").write_text(
-            "{name: shop, title: Shop, database: shop, sources: [{name: shop, path: '*.db'}]}"
-        )
-        return Request((tmp_path,), database.dsn, application=folder, **request)
-
-    return make
+from howdah.pipeline import migrate, plan, verify
 
 
 def test_note_10_integers_wider_than_the_application_expects_wait(database, make_source, application):

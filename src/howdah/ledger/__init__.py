@@ -5,7 +5,7 @@ of ``model`` out and in, ``quarantine`` keeps the rows that did not fit.
 """
 
 from howdah.ledger.locks import lock, lock_key
-from howdah.ledger.model import KnownSource, Ledger, Load, Quarantined
+from howdah.ledger.model import HEAD, KnownSource, Ledger, Load, Quarantined
 from howdah.ledger.quarantine import add_quarantine, clear_quarantine, quarantined, waiting, waiting_reasons
 from howdah.ledger.reading import catalogs, read
 from howdah.ledger.recording import (
@@ -24,6 +24,7 @@ from howdah.ledger.recording import (
 from howdah.ledger.schema import check_version, create
 
 __all__ = [
+    "HEAD",
     "KnownSource",
     "Ledger",
     "Load",

@@ -10,6 +10,8 @@ from uuid import UUID
 RELATIONS = ("table", "index", "view")
 CHOICE = "choice"
 """Kind of what a person chose for a derived schema."""
+HEAD = "head"
+"""Kind of the revision that an application's schema is at."""
 REFUSED = "refused "
 """Before the kind of what PostgreSQL did not take: recorded with the reason, so that it is not tried in every run."""
 
@@ -87,6 +89,8 @@ class Ledger:
     """(schema, kind, table, name) of what PostgreSQL did not take → why."""
     choices: dict[tuple[str, str], str] = field(default_factory=dict)
     """(schema, option) → what was chosen for a derived schema."""
+    heads: dict[str, str] = field(default_factory=dict)
+    """Schema → its revision and what all revisions were like, as :mod:`howdah.heads` has it."""
 
     def describes(self, source: str) -> bool:
         """Return whether schema and casts of a source are kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from howdah.errors import TargetRefused
-from howdah.ledger.model import CHOICE, REFUSED, KnownSource, Ledger, Load
+from howdah.ledger.model import CHOICE, HEAD, REFUSED, KnownSource, Ledger, Load
 from howdah.ledger.schema import check_version
 from howdah.pg import Connection, execute
 
@@ -51,9 +51,9 @@ def read(connection: Connection, application: str) -> Ledger:
     }
     objects = connection.execute(
         """SELECT schema_name, kind, table_name, name,
-                  CASE WHEN starts_with(kind, %s) OR kind = %s THEN definition END
+                  CASE WHEN starts_with(kind, %s) OR kind = ANY (%s) THEN definition END
            FROM howdah.object WHERE application = %s""",
-        [REFUSED, CHOICE, application],
+        [REFUSED, [CHOICE, HEAD], application],
     ).fetchall()
     return Ledger(
         application,
@@ -64,9 +64,10 @@ def read(connection: Connection, application: str) -> Ledger:
         refused={
             (schema, kind.removeprefix(REFUSED), table, name): why
             for schema, kind, table, name, why in objects
-            if why is not None and kind != CHOICE
+            if why is not None and kind.startswith(REFUSED)
         },
         choices={(schema, name): chosen for schema, kind, _, name, chosen in objects if kind == CHOICE},
+        heads={schema: head for schema, kind, _, _, head in objects if kind == HEAD},
     )
 
 
