@@ -23,6 +23,7 @@ RETAINED = -1
 _CHUNKS = 64
 _DIGESTS_PER_CHUNK = 16_384
 _HELD_BYTES = 8 << 20
+_KEYS_PER_LITERAL = 10_000
 
 
 def key_columns(plan: TablePlan) -> list[list[str]]:
@@ -85,6 +86,18 @@ def give(connection: Connection, plan: TablePlan, table: str, keys: bytes) -> No
     _make(connection, table, key_columns(plan))
     copy_binary(connection, f"COPY {table} FROM STDIN (FORMAT BINARY)", keys)
     execute(connection, f"ANALYZE {table}")
+
+
+def literals(connection: Connection, plan: TablePlan, table: str) -> Iterator[tuple[str, ...]]:
+    """Yield the keys of a temporary table some at a time: of each key column an array of its values, as text.
+
+    Such texts can be sent over another connection, which does not see the table.
+    """
+    # By names of our own, which no column has.
+    names = [f"c{number}" for number in range(len(key_columns(plan)))]
+    arrays = ", ".join(f"array_agg({name})::text" for name in names)
+    parts = f"(SELECT *, row_number() OVER () / {_KEYS_PER_LITERAL} FROM {table}) AS k ({', '.join(names)}, part)"
+    yield from execute(connection, f"SELECT {arrays} FROM {parts} GROUP BY part")
 
 
 def _make(connection: Connection, table: str, columns: list[list[str]]) -> None:

@@ -33,7 +33,7 @@ def compare(
     with session.clock.stage("verify"), contextlib.closing(Reader(pg.conninfo_of(session.connection))) as reader:
         waiting = _Waiting(session)
         found = {
-            item.identity: _changed(session, item, waiting, changed[item.identity])
+            item.identity: _changed(session, reader, item, waiting, changed[item.identity])
             for item in plans
             if item.identity in changed
         }
@@ -42,12 +42,12 @@ def compare(
     return tuple(found[item.identity] for item in plans)
 
 
-def _changed(session: Session, item: TablePlan, waiting: _Waiting, part: Patched) -> Outcome:
+def _changed(session: Session, reader: Reader, item: TablePlan, waiting: _Waiting, part: Patched) -> Outcome:
     from howdah.verify import verify_changed
 
     with _shown(session, item):
         path, _ = session.paths[item.source]
-        return verify_changed(session.connection, item, path, waiting.of(item), session.folder, part)
+        return verify_changed(reader, session.connection, item, path, waiting.of(item), session.folder, part)
 
 
 def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _Waiting) -> Iterator[Outcome]:

@@ -13,6 +13,7 @@ from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Images
 from howdah.pipeline import Request, migrate, plan, verify
 from howdah.vector import reading
+from howdah.verify import quick
 
 ROWS = 5_000
 DDL = """
@@ -45,6 +46,28 @@ def sent(monkeypatch):
     for module in ("howdah.direct", "howdah.staging"):
         monkeypatch.setattr(f"{module}.Sender", Counted)
     return counts
+
+
+@pytest.fixture
+def compared(monkeypatch):
+    """Of how many source rows whole columns are compared, each time; None: of all of a table."""
+    counts = []
+    real = quick.compare
+
+    def compare(*args):
+        only = args[8] if len(args) > 8 else None
+        counts.append(None if only is None else len(only.locators))
+        return real(*args)
+
+    monkeypatch.setattr(quick, "compare", compare)
+    return counts
+
+
+@pytest.fixture(params=["columns", "rows"])
+def way(request, monkeypatch):
+    """Both ways in which the rows that changed are compared: as columns, or where those have no rules, one by one."""
+    if request.param == "rows":
+        monkeypatch.setattr(quick, "rules_for", lambda *_: None)
 
 
 def change(path, script):
@@ -105,9 +128,9 @@ def check_ledger(database, request):
                 assert connection.execute(missing).fetchall() == []
 
 
-def test_only_the_rows_that_changed_are_read_again_and_moved(database, source, sent):
+def test_only_the_rows_that_changed_are_read_again_moved_and_compared(database, source, sent, compared):
     again(database, source)
-    del sent[:]
+    del sent[:], compared[:]
     change(source, """
         UPDATE t SET f = -1 WHERE n % 100 = 7;
         DELETE FROM t WHERE n % 500 = 3;
@@ -118,7 +141,7 @@ def test_only_the_rows_that_changed_are_read_again_and_moved(database, source, s
     (table,) = [item for item in report.tables if item.table == "t"]
     assert report.verdict == "verified"
     assert (table.updated, table.deleted, table.inserted) == (50, 10 + 5, 39 + 5)
-    assert sent == [50 + 5 + 39]
+    assert sent == compared == [50 + 5 + 39]
     assert verify(Request((source,), database.dsn)).verdict == "verified"
     again(database, source)
     assert database.value("SELECT count(*) FROM t") == ROWS - 10 + 39
@@ -226,6 +249,7 @@ def test_rows_that_refer_to_each_other(database, make_source, sent):
     assert database.query("SELECT locator FROM howdah.quarantine") == [(3000,)]
 
 
+@pytest.mark.usefixtures("way")
 def test_a_fault_in_the_load_is_found_although_only_its_rows_are_compared(database, source, monkeypatch):
     again(database, source)
     change(source, "UPDATE t SET f = -5 WHERE n IN (10, 4000); DELETE FROM t WHERE n = 20")
@@ -237,6 +261,7 @@ def test_a_fault_in_the_load_is_found_although_only_its_rows_are_compared(databa
     assert again(database, source).verdict == "verified"
 
 
+@pytest.mark.usefixtures("way")
 def test_a_row_that_should_be_gone_is_found(database, source, monkeypatch):
     again(database, source)
     change(source, "DELETE FROM t WHERE n = 20")

@@ -10,13 +10,15 @@ from howdah.context import Patched
 from howdah.pg import Connection, execute, qualified
 from howdah.plan import TablePlan
 from howdah.reading import pick, row_digest
-from howdah.verify import readback
+from howdah.verify import quick, readback
 from howdah.verify.compare import Buckets, Found, Outcome, Sides, describe, match
+from howdah.verify.target import Reader
 
 _KEYS = "pg_temp._howdah_touched"
 
 
 def verify_changed(
+    reader: Reader,
     connection: Connection,
     plan: TablePlan,
     snapshot: Path,
@@ -24,8 +26,9 @@ def verify_changed(
     folder: Path,
     part: Patched,
 ) -> Outcome:
-    """Compare rows of one table, one by one: those that the snapshot has, and those that the target has by their keys.
+    """Compare rows of one table: those that the snapshot has, and those that the target has by their keys.
 
+    :param reader: of the target; it may have read other tables before.
     :param waiting: locator → digest of the source rows in quarantine.
     :param folder: for temporary files.
     :param part: which rows; what had one of these keys and is no row of the snapshot must be gone.
@@ -33,22 +36,16 @@ def verify_changed(
     size = max(len(part.locators), 1)
     sides = Sides(Buckets(size, folder), Buckets(size, folder), plan)
     try:
-        with open_snapshot(snapshot) as source:
-            for locator, row in pick(source, plan.table, set(part.locators.tolist())):
-                if waiting.get(locator) != row_digest(row):
-                    sides.expect(locator, row)
         with connection.transaction(force_rollback=True):
             ownership.give(connection, plan, _KEYS, part.keys)
-            for fields in readback.rows(connection, plan, _KEYS):
-                sides.hold(fields)
-            left_over = _left_over(connection, plan)
-        found = Found([], [], [], set())
-        for number in range(len(sides.expected)):
-            match(sides.expected.read(number), sides.held.read(number), True, found)
+            _fill(reader, connection, plan, snapshot, waiting, part, sides)
+            found = Found([], [], [], set())
+            for number in range(len(sides.expected)):
+                match(sides.expected.read(number), sides.held.read(number), True, found)
+            over = _left_over(connection, plan, found.extra)
     finally:
         sides.expected.close()
         sides.held.close()
-    over = [key for key, hashed in left_over if hashed in found.extra]
     count = len(found.missing) + len(found.different) + len(found.doubled) + len(over)
     (held,) = execute(
         connection, f"SELECT count(*) FROM {qualified(plan.target.schema, plan.target.name)}"
@@ -64,6 +61,28 @@ def verify_changed(
     )
 
 
-def _left_over(connection: Connection, plan: TablePlan) -> list[tuple[list[bytes], bytes]]:
-    """Return the keys of the rows that the target has by these keys, each with its hash."""
-    return [(key, encoding.key_hash(key)) for key in readback.keys(connection, plan, _KEYS)]
+def _fill(
+    reader: Reader, connection: Connection, plan: TablePlan, snapshot: Path, waiting: dict[int, bytes], part: Patched,
+    sides: Sides,
+) -> None:  # fmt: skip
+    """Fill both sides with the rows that whole columns could not settle, or with all where columns have no rules."""
+    lanes = quick.lanes_of(plan, snapshot)
+    rules = quick.rules_for(plan, lanes)
+    if rules is not None:
+        doubts = quick.Doubts(sides.expect, sides.hold)
+        only = quick.Only(part.locators, list(ownership.literals(connection, plan, _KEYS)))
+        quick.compare(reader, plan, rules, lanes, snapshot, waiting, doubts, lambda _: None, only)
+        return
+    with open_snapshot(snapshot) as source:
+        for locator, row in pick(source, plan.table, set(part.locators.tolist())):
+            if waiting.get(locator) != row_digest(row):
+                sides.expect(locator, row)
+    for fields in readback.rows(connection, plan, _KEYS):
+        sides.hold(fields)
+
+
+def _left_over(connection: Connection, plan: TablePlan, extra: set[bytes]) -> list[list[bytes]]:
+    """Return the keys of the rows that the target has by these keys, where nothing was expected for them."""
+    if not extra:
+        return []
+    return [key for key in readback.keys(connection, plan, _KEYS) if encoding.key_hash(key) in extra]

@@ -16,7 +16,6 @@ from howdah.pg import Connection
 from howdah.plan import TablePlan
 from howdah.reading import Row, key_of, pick, row_digest, rows
 from howdah.report import Difference
-from howdah.vector import reading
 from howdah.verify import quick, readback
 from howdah.verify.expect import Expectation, UnexpectedError
 from howdah.verify.quick import Counts
@@ -168,9 +167,7 @@ def _counted(
     step: Callable[[int], None],
 ) -> Counts:  # fmt: skip
     """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
-    with open_snapshot(snapshot) as source:
-        names = [column.name for column in plan.table.columns]
-        lanes = dict(zip(names, reading.lanes(source, plan.table, names), strict=True))
+    lanes = quick.lanes_of(plan, snapshot)
     rules = quick.rules_for(plan, lanes)
     if rules is not None:
         with contextlib.suppress(quick.OutOfStepError):

@@ -46,6 +46,18 @@ class Doubts:
     held: Callable[[list[bytes]], None]
 
 
+@dataclass(frozen=True)
+class Only:
+    """Some rows of a table with a key.
+
+    :ivar locators: rowids of source rows, ascending.
+    :ivar keys: of target rows, as :func:`howdah.ownership.literals` has them.
+    """
+
+    locators: NDArray[np.int64]
+    keys: list[tuple[str, ...]]
+
+
 @dataclass
 class Counts:
     """How many rows there are on either side, and how many of the source wait in quarantine."""
@@ -86,6 +98,13 @@ class _Pool:
         self.columns = [column.take(pa.array(rows)) for column in self.columns]
 
 
+def lanes_of(plan: TablePlan, snapshot: Path) -> dict[str, str]:
+    """Return source column → the lane that it is read in."""
+    names = [column.name for column in plan.table.columns]
+    with open_snapshot(snapshot) as source:
+        return dict(zip(names, reading.lanes(source, plan.table, names), strict=True))
+
+
 def rules_for(plan: TablePlan, lanes: dict[str, str]) -> list[Rule] | None:
     """Return the rule of each column, or ``None`` when the table must be compared row by row.
 
@@ -105,21 +124,24 @@ def rules_for(plan: TablePlan, lanes: dict[str, str]) -> list[Rule] | None:
 
 def compare(
     reader: target.Reader, plan: TablePlan, rules: list[Rule], lanes: dict[str, str], snapshot: Path,
-    waiting: dict[int, bytes], doubts: Doubts, step: Callable[[int], None],
+    waiting: dict[int, bytes], doubts: Doubts, step: Callable[[int], None], only: Only | None = None,
 ) -> Counts:  # fmt: skip
     """Compare a table; what surely agrees is only counted, all else is handed over.
 
     :param reader: of the target.
     :param waiting: locator → digest of the source rows in quarantine.
     :param step: called with the source rows read so far, now and then.
+    :param only: which rows; ``None``: all.
     :raises OutOfStepError: a table without a key is not the same on both sides, row by row.
     """
     # Where the profile has seen no other storage class, it is not asked for again.
     pure = {c.source for c in plan.columns if c.stored and c.stored.classes <= {lanes[c.source]}}
+    locators, keys = (only.locators, only.keys) if only else (None, None)
+    units = reading.units(snapshot, plan.table, list(lanes), list(lanes.values()), pure, locators)
     with (
         open_snapshot(snapshot) as connection,
-        closing(prefetched(reading.units(snapshot, plan.table, list(lanes), list(lanes.values()), pure))) as source,
-        closing(prefetched(reader.batches(plan, rules))) as held,
+        closing(prefetched(units)) as source,
+        closing(prefetched(reader.batches(plan, rules, keys))) as held,
     ):
         comparison = _Comparison(plan, rules, list(lanes), Walker(connection, plan.table), waiting, doubts)
         for unit in source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from howdah import encoding, pg
 from howdah.errors import HowdahError
+from howdah.ownership import key_columns
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.verify.columns import Rule
 
@@ -25,6 +26,7 @@ _BATCH_BYTES = 4 << 20
 _MICROS_TO_2000 = 946_684_800_000_000
 _DAY_2000 = date(2000, 1, 1).toordinal()
 NULL = encoding.NULL
+_KEYS = "pg_temp._howdah_named"
 
 
 class Reader:
@@ -37,9 +39,12 @@ class Reader:
         self._server = server
         self._idle: Any = None
 
-    def batches(self, plan: TablePlan, rules: list[Rule]) -> Iterator[list[Any]]:
+    def batches(
+        self, plan: TablePlan, rules: list[Rule], keys: Iterable[tuple[str, ...]] | None = None
+    ) -> Iterator[list[Any]]:
         """Yield the columns of a target table's rows, in any order, a batch at a time.
 
+        :param keys: only the rows with these keys, as :func:`howdah.ownership.literals` has them; ``None``: all rows.
         :raises HowdahError: the server is gone.
         """
         selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
@@ -50,6 +55,8 @@ class Reader:
             connection, self._idle = self._idle or self._open(), None
             with closing(connection.cursor()) as cursor:
                 cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES)})
+                if keys is not None:
+                    query += _named(cursor, plan, keys)
                 cursor.execute(query)
                 with cursor.fetch_record_batch() as reader:
                     for batch in reader:
@@ -79,6 +86,20 @@ class Reader:
             for name, value in (pg.SESSION | _IN_ORDER).items():
                 cursor.execute(f"SET {name} = {pg.literal(value)}")
         return connection
+
+
+def _named(cursor: Any, plan: TablePlan, keys: Iterable[tuple[str, ...]]) -> str:
+    """Put keys into a temporary table; return the condition that a row has one of them."""
+    columns = key_columns(plan)
+    typed = ", ".join(f"{pg.quoted(name)} {kind}" for name, kind in columns)
+    cursor.execute(f"DROP TABLE IF EXISTS {_KEYS}")
+    cursor.execute(f"CREATE TEMP TABLE {_KEYS.removeprefix('pg_temp.')} ({typed})")
+    for arrays in keys:
+        values = ", ".join(f"{pg.literal(one)}::{kind}[]" for one, (_, kind) in zip(arrays, columns, strict=True))
+        cursor.execute(f"INSERT INTO {_KEYS} SELECT * FROM unnest({values})")
+    cursor.execute(f"ANALYZE {_KEYS}")
+    same = " AND ".join(f"t.{pg.quoted(name)} = o.{pg.quoted(name)}" for name, _ in columns)
+    return f" t WHERE EXISTS (SELECT FROM {_KEYS} o WHERE {same})"
 
 
 def _storage(column: Any) -> Any:
