@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib import import_module
 from math import inf
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -98,10 +98,24 @@ def shm_size_mb(size: Mapping[str, Any]) -> int:
     return int(engine("tuning").shm_size_mb(_size(size)))
 
 
-def proof_age_hours(history: str) -> float:
-    """Return how many hours ago a drill of a history last proved a backup; endless where none ever did."""
-    age = refusing(engine("drill.history").proof_age, history, datetime.now(UTC))
-    return float(age.total_seconds() / 3600) if age is not None else inf
+def oldest_proof(history: str, repository: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many hours ago a backup was last proven, and words for where, in the repository where that is longest.
+
+    :param repository: what the instance's file says of its repositories; empty: any proof counts. Hours are endless
+        where none was ever proven.
+    """
+    # As the engine reads the file: a path is one, and what may be an address is text.
+    first = str(PurePosixPath(repository["path"])) if repository.get("path") else ""
+    second = str(repository.get("second") or "")
+    # Drills of an earlier version do not say of which repository they are: there was one.
+    asked = [("", () if not first else ("", first))]
+    if second:
+        asked = [(f" in {first}", ("", first)), (f" in {second}", (second,))]
+    found = []
+    for words, places in asked:
+        age = refusing(engine("drill.history").proof_age, history, datetime.now(UTC), places)
+        found.append({"hours": age.total_seconds() / 3600 if age is not None else inf, "place": words})
+    return max(found, key=lambda proof: proof["hours"])
 
 
 def only(value: Mapping[str, Any], keys: list[str]) -> dict[str, Any]:
@@ -133,7 +147,7 @@ class FilterModule:
             "howdah_default_max_connections": default_max_connections,
             "howdah_only": only,
             "howdah_key_fingerprint": key_fingerprint,
-            "howdah_proof_age_hours": proof_age_hours,
+            "howdah_oldest_proof": oldest_proof,
             "howdah_tuning": tune,
             "howdah_shm_size_mb": shm_size_mb,
         }

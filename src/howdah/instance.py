@@ -66,6 +66,11 @@ class Repository(_Strict):
             )
         return str(self.path) if number == 1 else self.second
 
+    def number_of(self, where: str) -> int | None:
+        """Return which repository is there; ``None``: none is any more. Who does not say means the first one."""
+        places = {self.where(number): number for number in self.numbers}
+        return places.get(where) if where else 1
+
     def is_remote(self, number: int) -> bool:
         """Return whether a repository is reached over the network."""
         return self.where(number).startswith("s3://")

@@ -69,6 +69,7 @@ class Host:
         )  # fmt: skip
         drills = rendered(
             "restore_drill", restore_drill_command=command, restore_drill_log_dir=logs, restore_drill_schedule=when,
+            restore_drill_report=str(self.folder / "drill.html"),
             restore_drill_start_delay_seconds=1, _restore_drill_arguments=["drill", "--instance", file],
         )  # fmt: skip
         for name, text in (("howdah-tests", backups), ("howdah-tests-drill", drills)):

@@ -11,6 +11,7 @@ import pytest
 
 from howdah import backup, metrics
 from howdah.manifest import store
+from howdah.status import ask
 from tests.instances.provision import Place, howdah, provisioned
 
 
@@ -66,6 +67,10 @@ def test_a_drill_of_the_second_repository_proves_it(place, taken):
     drill = json.loads(done.stdout)
     assert (done.returncode, drill["verdict"]) == (0, "proven"), drill
     assert (drill["backup"], drill["repository"]) == (taken[1].label, place.instance.repository.second)
+    page = ask.gather(place.instance)
+    assert page.second is not None
+    assert page.second_drill is not None
+    assert (page.second.label, page.second_drill.verdict, page.drill) == (taken[1].label, "proven", None)
 
 
 def test_a_repository_that_there_is_not_is_refused(place):

@@ -51,14 +51,20 @@ HEALTHY: dict[str, str] = {
     "howdah_backup_last_run_timestamp_seconds": FRESH,
     "howdah_backup_last_run_success": "1x20",
     "howdah_backup_last_success_timestamp_seconds": FRESH,
-    'howdah_backup_repository_last_success_timestamp_seconds{repository="1"}': FRESH,
-    'howdah_backup_repository_last_success_timestamp_seconds{repository="2"}': FRESH,
-    "howdah_drill_last_run_timestamp_seconds": FRESH,
-    "howdah_drill_last_run_success": "1x20",
-    "howdah_drill_last_proven_timestamp_seconds": FRESH,
-    "howdah_drill_rto_seconds": "12x20",
-    "howdah_drill_rpo_seconds": "0.2x20",
 }
+# These are there for each repository.
+for number in (1, 2):
+    HEALTHY |= {
+        f'{metric}{{repository="{number}"}}': values
+        for metric, values in {
+            "howdah_backup_repository_last_success_timestamp_seconds": FRESH,
+            "howdah_drill_last_run_timestamp_seconds": FRESH,
+            "howdah_drill_last_run_success": "1x20",
+            "howdah_drill_last_proven_timestamp_seconds": FRESH,
+            "howdah_drill_rto_seconds": "12x20",
+            "howdah_drill_rpo_seconds": "0.2x20",
+        }.items()
+    }
 
 
 def ago(seconds: int) -> str:
@@ -66,11 +72,13 @@ def ago(seconds: int) -> str:
     return f"{NOW - 180 - seconds}x20"
 
 
-def of_second(values: str) -> dict[str, str]:
-    """The second repository's last success."""
-    return {'howdah_backup_repository_last_success_timestamp_seconds{repository="2"}': values}
+def of(number: int, metric: str, values: str) -> dict[str, str]:
+    """A series of one repository."""
+    return {f'{metric}{{repository="{number}"}}': values}
 
 
+REPOSITORY_SUCCESS = "howdah_backup_repository_last_success_timestamp_seconds"
+PROVEN = "howdah_drill_last_proven_timestamp_seconds"
 # Alert → series that make it fire, and series just this side of it.
 CASES: dict[str, tuple[list[dict[str, str]], list[dict[str, str]]]] = {
     "HowdahServerDown": ([{"howdah_up": "0x20"}], []),
@@ -93,16 +101,22 @@ CASES: dict[str, tuple[list[dict[str, str]], list[dict[str, str]]]] = {
     ),
     "HowdahBackupFailed": ([{"howdah_backup_last_run_success": "0x20"}], []),
     "HowdahRepositoryBackupTooOld": (
-        [of_second(ago(11 * 3600 + 30))],
-        [of_second(f"{NOW - 11 * 3600}x20")],
+        [of(2, REPOSITORY_SUCCESS, ago(11 * 3600 + 30))],
+        [of(2, REPOSITORY_SUCCESS, f"{NOW - 11 * 3600}x20")],
     ),
     "HowdahDrillTooOld": (
-        [{"howdah_drill_last_proven_timestamp_seconds": ago(31 * 3600 + 30)}],
-        [{"howdah_drill_last_proven_timestamp_seconds": f"{NOW - 31 * 3600}x20"}],
+        [of(number, PROVEN, ago(31 * 3600 + 30)) for number in (1, 2)],
+        [of(2, PROVEN, f"{NOW - 31 * 3600}x20")],
     ),
-    "HowdahDrillFailed": ([{"howdah_drill_last_run_success": "0x20"}], []),
-    "HowdahRtoExceeded": ([{"howdah_drill_rto_seconds": "701x20"}], [{"howdah_drill_rto_seconds": "700x20"}]),
-    "HowdahRpoExceeded": ([{"howdah_drill_rpo_seconds": "70.5x20"}], [{"howdah_drill_rpo_seconds": "70x20"}]),
+    "HowdahDrillFailed": ([of(number, "howdah_drill_last_run_success", "0x20") for number in (1, 2)], []),
+    "HowdahRtoExceeded": (
+        [of(2, "howdah_drill_rto_seconds", "701x20")],
+        [of(2, "howdah_drill_rto_seconds", "700x20")],
+    ),
+    "HowdahRpoExceeded": (
+        [of(2, "howdah_drill_rpo_seconds", "70.5x20")],
+        [of(2, "howdah_drill_rpo_seconds", "70x20")],
+    ),
 }
 STALE = {
     "howdah_status_last_run_timestamp_seconds": 240,
@@ -199,12 +213,15 @@ def test_an_alert_fires_when_it_should_and_not_before(promtool, rules, tmp_path,
 def test_an_alert_fires_when_a_metric_is_missing_or_old(promtool, rules, tmp_path, alert):
     rule = rules[alert]
     absent = {"howdah_instance": "howdah-some"}
-    stamps = needs(rule) & set(STALE)
+    stamps = {series: STALE[series.partition("{")[0]] for series in needs(rule) if series.partition("{")[0] in STALE}
     assert stamps, "it does not look at the age of its file"
     tests = [
         moment(f"{metric} is missing", rule, {metric: ""}, {**absent, **repository(metric)}) for metric in needs(rule)
     ]
-    tests += [moment(f"{stamp} is old", rule, {stamp: ago(STALE[stamp] + 30)}, OURS) for stamp in stamps]
+    tests += [
+        moment(f"{stamp} is old", rule, {stamp: ago(age + 30)}, {**OURS, **repository(stamp)})
+        for stamp, age in stamps.items()
+    ]
     check(promtool, tmp_path, tests)
 
 
@@ -223,7 +240,7 @@ def test_each_metric_in_the_rules_is_one_that_the_engine_writes(rules):
 
 def test_one_repository_has_no_rule_beside_that_of_the_job(render):
     defaults = yaml.safe_load((ROOT / "roles" / "monitoring" / "defaults" / "main.yml").read_text())
-    assert "repository" not in render(TEMPLATE, **defaults)
+    assert "HowdahRepositoryBackupTooOld" not in render(TEMPLATE, **defaults)
 
 
 @pytest.mark.parametrize("declared", [{}, {"path": "/srv/second"}, {"bucket": "backups", "endpoint": "s3"}])

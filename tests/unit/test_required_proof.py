@@ -29,14 +29,14 @@ PLAY = [
 ]
 
 
-def line(hours: float, verdict: str) -> str:
+def line(hours: float, verdict: str, repository: str = "") -> str:
     ended = (datetime.now(UTC) - timedelta(hours=hours)).isoformat(timespec="milliseconds")
     drill = Drill(identity="d", instance="i", environment="e", howdah_version="0", started_at=ended, finished_at=ended)
-    return drill.model_copy(update={"verdict": verdict}).model_dump_json() + "\n"
+    return drill.model_copy(update={"verdict": verdict, "repository": repository}).model_dump_json() + "\n"
 
 
-# Host → hours that are asked for, whether there is a backup, the drills of its history: hours ago, verdict.
-HOSTS: dict[str, tuple[int, bool, list[tuple[float, str]]]] = {
+# Host → hours that are asked for, whether there is a backup, the drills of its history: hours ago, verdict, where.
+HOSTS: dict[str, tuple[int, bool, list[tuple[Any, ...]]]] = {
     "asks-nothing": (0, True, [(999, "proven")]),
     "is-new": (24, False, []),
     "is-young": (24, True, [(99, "proven"), (23, "proven"), (1, "failed")]),
@@ -44,7 +44,12 @@ HOSTS: dict[str, tuple[int, bool, list[tuple[float, str]]]] = {
     "was-never": (24, True, [(1, "failed")]),
     "has-no-history": (24, True, []),
     "is-damaged": (24, True, []),
+    "has-two-young": (24, True, [(2, "proven", "/srv/one"), (23, "proven", "s3://two/howdah")]),
+    "has-one-old": (24, True, [(30, "proven", "s3://two/howdah"), (2, "proven", "/srv/one")]),
+    "has-one-never": (24, True, [(2, "proven")]),
 }
+# What the instance's file says of those that have two; a path may be written with a slash at its end.
+TWO = {"name": "howdah-two", "repository": {"stanza": "main", "path": "/srv/one/", "second": "s3://two/howdah"}}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,13 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             (state / "manifests").mkdir()
         if history:
             (state / "drills" / "history.jsonl").write_text(history)
-        hosts[name] = {"restore_drill_required_within_hours": hours, "restore_drill_state_dir": str(state)}
+        if name.startswith("has-") and name != "has-no-history":
+            (state / "instance.yml").write_text(yaml.safe_dump(TWO))
+        hosts[name] = {
+            "restore_drill_required_within_hours": hours,
+            "restore_drill_state_dir": str(state),
+            "restore_drill_instance_file": str(state / "instance.yml"),
+        }
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     (folder / "hosts.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts, "vars": local}}))
     (folder / "play.yml").write_text(yaml.safe_dump(PLAY, sort_keys=False))
@@ -82,7 +93,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: " ".join(" ".join(block for block in blocks if f"[{name}]" in block).split()) for name in HOSTS}
 
 
-@pytest.mark.parametrize("host", ["asks-nothing", "is-new", "is-young"])
+@pytest.mark.parametrize("host", ["asks-nothing", "is-new", "is-young", "has-two-young"])
 def test_it_goes_on(said, host):
     assert f"{host} goes on" in said[host]
 
@@ -93,6 +104,8 @@ def test_it_goes_on(said, host):
         ("is-old", "The last proof that a backup restores is 25 hours old, and restore_drill_required_within_hours"),
         ("was-never", "No backup was ever proven, and restore_drill_required_within_hours asks for one of the last 24"),
         ("has-no-history", "No backup was ever proven"),
+        ("has-one-old", "The last proof that a backup in s3://two/howdah restores is 30 hours old"),
+        ("has-one-never", "No backup in s3://two/howdah was ever proven"),
     ],
 )
 def test_it_is_refused_in_one_sentence_with_the_next_command(said, host, why):

@@ -249,7 +249,7 @@ def test_a_drill_proves_the_last_backup(host) -> None:
     assert (drill["databases"], drill["logins"]) == (6, 5)
     assert not run("docker", "ps", "--all", "--quiet", "--filter", f"name={NAME}-drill").stdout
     schedule = Path(f"/etc/cron.d/{NAME}-drill").read_text()
-    assert f"drill --instance {CONFIG}/instance.yml --report {STATE}/reports/drill.html" in schedule
+    assert f"drill --instance {CONFIG}/instance.yml --repo 1 --report {STATE}/reports/drill.html" in schedule
 
 
 def test_status_says_that_all_is_well() -> None:

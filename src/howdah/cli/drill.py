@@ -24,7 +24,9 @@ _LISTED = 20
 @click.command()
 @click.option("--instance", "where", metavar="NAME|FILE", help="Instance (default: HOWDAH_INSTANCE, or the only one).")
 @click.option("--backup", "label", metavar="LABEL", help="Backup to restore (default: the last one).")
-@click.option("--repo", "repository", type=int, default=1, metavar="N", help="Repository to restore from (default: 1).")
+@click.option(
+    "--repo", "repository", type=int, metavar="N", help="Repository to restore from (default: 1; with --last: any)."
+)
 @click.option("--pitr", metavar="TIME", help="Go back to a time, such as '2026-11-22 14:03:00+00:00'.")
 @click.option(
     "--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.html", help="Also write a page about it."
@@ -33,13 +35,13 @@ _LISTED = 20
     "--max-rto", type=click.FloatRange(min=0), default=0.0, help="Fail when restore and replay take longer (s)."
 )
 @click.option("--max-rpo", type=click.FloatRange(min=0), default=0.0, help="Fail when nothing newer comes back (s).")
-@click.option("--if-older", type=float, metavar="HOURS", help="Do nothing when the last drill is not older than that.")
+@click.option("--if-older", type=float, metavar="HOURS", help="Do nothing when its last drill is not older than that.")
 @click.option("--last", is_flag=True, help="Show the last drill again, and end with its exit code; restore nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def drill(
     where: str | None,
     label: str | None,
-    repository: int,
+    repository: int | None,
     pitr: str | None,
     report: Path | None,
     max_rto: float,
@@ -50,14 +52,19 @@ def drill(
 ) -> None:
     """Restore the last backup into a throw-away container and prove that it is what the instance holds."""
     place = instances.load(where)
-    if if_older is not None and (young := _fresh(place, if_older)):
-        click.echo(f"{place.name}: the last drill began at {young.started_at} and is not older than {if_older:g} h.")
+    number = repository or 1
+    drilled = place.repository.where(number)
+    if if_older is not None and (young := _fresh(place, number, if_older)):
+        of = f" of {drilled}" if place.repository.second else ""
+        click.echo(
+            f"{place.name}: the last drill{of} began at {young.started_at} and is not older than {if_older:g} h."
+        )
         return
     if last:
-        found = _last(place)
+        found = _last(place, repository)
     else:
         time = moment(pitr) if pitr else None
-        found = engine.run(place, pitr=time, label=label, repository=repository, max_rto=max_rto, max_rpo=max_rpo)
+        found = engine.run(place, pitr=time, label=label, repository=number, max_rto=max_rto, max_rpo=max_rpo)
     if report:
         write_text(report, page.render(found, history.read(place)))
     if as_json:
@@ -67,16 +74,17 @@ def drill(
     sys.exit(found.exit_code)
 
 
-def _last(place: instances.Instance) -> Drill:
-    drills = history.read(place)
+def _last(place: instances.Instance, number: int | None) -> Drill:
+    drills = history.of(place, number) if number else history.read(place)
     if not drills:
-        raise ConfigurationError(f"{place.name} was never drilled.", "Drill it: howdah drill.")
+        of = f" from {place.repository.where(number)}" if number else ""
+        raise ConfigurationError(f"{place.name} was never drilled{of}.", "Drill it: howdah drill.")
     return drills[-1]
 
 
-def _fresh(place: instances.Instance, hours: float) -> Drill | None:
-    """Return the last drill when it is young enough."""
-    last = history.read(place)[-1:]
+def _fresh(place: instances.Instance, number: int, hours: float) -> Drill | None:
+    """Return the last drill of a repository when it is young enough."""
+    last = history.of(place, number)[-1:]
     young = [
         found for found in last if datetime.now(UTC) - datetime.fromisoformat(found.started_at) < timedelta(hours=hours)
     ]

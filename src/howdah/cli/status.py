@@ -80,6 +80,8 @@ def _rows(place: instances.Instance, page: Status) -> Iterator[tuple[str, str]]:
             yield f"backup{which}", "none yet" if page.server else "unknown: the server must run to ask the repository"
         yield f"repository{which}", _repository(place.repository.where(number), held)
     yield "drill", _drill(page.drill)
+    if page.second_declared:
+        yield "drill 2", _drill(page.second_drill, " --repo 2")
     for app in page.applications:
         yield app.name, _application(app)
 
@@ -116,7 +118,7 @@ def _application(app: ApplicationStatus) -> str:
     return f"{app.verdict}: {app.loaded_rows:,} rows{waiting}{when}"
 
 
-def _drill(drill: DrillStatus | None) -> str:
+def _drill(drill: DrillStatus | None, options: str = "") -> str:
     """Return what is said of the last drill.
 
     >>> _drill(DrillStatus("proven", "All came back.", 7200, 7200, 12.04, 0.21))
@@ -125,7 +127,7 @@ def _drill(drill: DrillStatus | None) -> str:
     'failed 60 s ago; the last proof is 25 h old'
     """
     if drill is None:
-        return "none yet; prove the last backup with howdah drill"
+        return f"none yet; prove the last backup with howdah drill{options}"
     figures = [
         f"{name} {seconds:.1f} s"
         for name, seconds in (("RPO", drill.rpo_seconds), ("RTO", drill.rto_seconds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -44,13 +45,26 @@ def parse(text: str) -> list[Drill]:
     return [Drill.model_validate_json(line) for line in text.splitlines() if line]
 
 
-def proof_age(text: str, now: datetime) -> timedelta | None:
+def of(instance: Instance, number: int) -> list[Drill]:
+    """Return the drills of a repository, the oldest first.
+
+    :raises HowdahError: the file was changed by other hands.
+    """
+    return [drill for drill in read(instance) if instance.repository.number_of(drill.repository) == number]
+
+
+def proof_age(text: str, now: datetime, places: Collection[str] = ()) -> timedelta | None:
     """Return how long ago a drill of a history last ended that proved a backup; ``None``: none ever did.
 
+    :param places: of the repository that is asked about; none: any one counts.
     :raises HowdahError: the text is no history.
     """
     try:
-        proven = [datetime.fromisoformat(drill.finished_at) for drill in parse(text) if drill.verdict == "proven"]
+        proven = [
+            datetime.fromisoformat(drill.finished_at)
+            for drill in parse(text)
+            if drill.verdict == "proven" and (not places or drill.repository in places)
+        ]
     except ValidationError as error:
         raise HowdahError(
             "The history of drills cannot be read.", "Move it away; the next drill begins a new one."
@@ -70,8 +84,12 @@ def append(instance: Instance, drill: Drill) -> None:
 
 
 def write_metrics(instance: Instance, drill: Drill) -> None:
-    """Write what the last drill found for a textfile collector; a failed one keeps the last proof."""
-    where = instance.metrics_dir / "howdah_drill.prom"
+    """Write what the last drill of a repository found for a textfile collector; a failed one keeps the last proof."""
+    number = instance.repository.number_of(drill.repository) or 1
+    if not instance.repository.second:
+        # Of one that was declared once; its age would grow for ever.
+        _metrics(instance, 2).unlink(missing_ok=True)
+    where = _metrics(instance, number)
     before = metrics.read(where)
     ended = datetime.fromisoformat(drill.finished_at).timestamp()
     good = drill.verdict == "proven"
@@ -93,4 +111,8 @@ def write_metrics(instance: Instance, drill: Drill) -> None:
         ("howdah_drill_rto_seconds", "Restore and replay of the last proven drill.", drill.rto_seconds),
     ):
         values[name] = (text, kept(name, value))
-    metrics.write(where, metrics.render(values, metrics.labels(instance)))
+    metrics.write(where, metrics.render(values, metrics.labels(instance) | {"repository": str(number)}))
+
+
+def _metrics(instance: Instance, number: int) -> Path:
+    return instance.metrics_dir / ("howdah_drill.prom" if number == 1 else f"howdah_drill_{number}.prom")

@@ -91,9 +91,9 @@ def chart(title: str, drills: Sequence[Drill], figures: Sequence[float | None]) 
 def render(drill: Drill, before: Sequence[Drill]) -> str:
     """Return the page of a drill.
 
-    :param before: the history, the drill itself included, the oldest first.
+    :param before: the history, the drill itself included, the oldest first; the charts show drills of its repository.
     """
-    last = before[-SHOWN:]
+    last = [found for found in before if found.repository == drill.repository][-SHOWN:]
     charts = (
         chart("Time until services could go on (RTO)", last, [found.rto_seconds for found in last]),
         chart("Age of the newest data that came back (RPO)", last, [found.rpo_seconds for found in last]),

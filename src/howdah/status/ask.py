@@ -60,6 +60,7 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
         second=asked(lambda: _backup(instance, now, 2), None) if server and instance.repository.second else None,
         second_declared=bool(instance.repository.second),
         drill=asked(lambda: _drill(instance, now), None),
+        second_drill=asked(lambda: _drill(instance, now, 2), None) if instance.repository.second else None,
         applications=asked(lambda: _applications(instance), ()) if server else (),
     )
     return judged(page, problems, key.doubt(instance))
@@ -118,8 +119,8 @@ def _backup(instance: Instance, now: datetime, number: int = 1) -> BackupStatus 
     )
 
 
-def _drill(instance: Instance, now: datetime) -> DrillStatus | None:
-    drills = history.read(instance)
+def _drill(instance: Instance, now: datetime, number: int = 1) -> DrillStatus | None:
+    drills = history.of(instance, number)
     if not drills:
         return None
     ages = [int((now - datetime.fromisoformat(drill.started_at)).total_seconds()) for drill in drills]

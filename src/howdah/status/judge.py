@@ -50,7 +50,10 @@ def _found(page: Status, unanswered: bool) -> Iterator[Problem]:
             f"The last backup in the second repository is {page.second.age // 3600} hours old.",
             f"howdah backup --instance {page.environment}",
         )
-    yield from _drill(page.drill, page.backup, page.environment)
+    yield from _drill(page.drill, page.backup, f"howdah drill --instance {page.environment}")
+    if page.second_declared:
+        again = f"howdah drill --instance {page.environment} --repo 2"
+        yield from _drill(page.second_drill, page.second, again, " of the second repository")
     for pool in page.pools or ():
         if pool.waiting:
             yield Problem(
@@ -81,13 +84,12 @@ def _wal(archive: ArchiveStatus, environment: str) -> Iterator[Problem]:
         )
 
 
-def _drill(drill: DrillStatus | None, backup: BackupStatus | None, environment: str) -> Iterator[Problem]:
-    again = f"howdah drill --instance {environment}"
+def _drill(drill: DrillStatus | None, backup: BackupStatus | None, again: str, where: str = "") -> Iterator[Problem]:
     proven_age = drill.proven_age if drill else None
     if drill and drill.verdict == "failed":
-        yield Problem(f"The last drill failed: {drill.sentence}", drill.next_step or again)
+        yield Problem(f"The last drill{where} failed: {drill.sentence}", drill.next_step or again)
     elif proven_age is None:
         if backup and backup.oldest_age > DRILL_MAX_AGE.total_seconds():
-            yield Problem("No backup was ever proven.", again)
+            yield Problem(f"No backup{where} was ever proven.", again)
     elif proven_age > DRILL_MAX_AGE.total_seconds():
-        yield Problem(f"No backup was proven for {proven_age // 3600} hours.", again)
+        yield Problem(f"No backup{where} was proven for {proven_age // 3600} hours.", again)

@@ -87,7 +87,7 @@ class BackupStatus:
 
 @dataclass(frozen=True)
 class DrillStatus:
-    """The last restore drill.
+    """The last restore drill of a repository.
 
     :ivar verdict: ``proven``, ``restored`` or ``failed``.
     :ivar age: seconds since it began.
@@ -148,6 +148,7 @@ class Status:
     :ivar problems: what needs attention, worst first; empty when all is well.
     :ivar second: the newest good backup in the second repository.
     :ivar second_declared: whether there is a second repository.
+    :ivar second_drill: the last drill of the second repository.
     """
 
     name: str
@@ -161,6 +162,7 @@ class Status:
     drill: DrillStatus | None = None
     second: BackupStatus | None = None
     second_declared: bool = False
+    second_drill: DrillStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON-ready values."""

@@ -88,6 +88,22 @@ def test_a_missed_drill_is_made_up_for(drills, instance, hours_ago, drilled):
     assert len(history.read(instance)) == 1 + drilled
 
 
+def test_a_drill_counts_for_the_repository_that_it_was_of(drills, instance, monkeypatch):
+    place = instance.model_copy(
+        update={"repository": instance.repository.model_copy(update={"second": "s3://backups/howdah"})}
+    )
+    monkeypatch.setattr("howdah.instance.load", lambda _: place)
+    first = found(repository=str(place.repository.path))
+    history.append(place, first)
+    drills.answers.append(found(repository="s3://backups/howdah", sentence="The second one is well."))
+    assert "of " + first.repository in drills("--repo", "1", "--if-older", "26").output
+    assert drills("--repo", "2", "--last").exit_code == 2
+    assert "proven" in drills("--repo", "2", "--if-older", "26").output
+    assert [drill.repository for drill in history.read(place)] == [first.repository, "s3://backups/howdah"]
+    assert "The second one is well." in drills("--last").output
+    assert "10 rows." in drills("--last", "--repo", "1").output
+
+
 def test_the_first_drill_is_never_made_up_for_already(drills, instance):
     drills.answers.append(found())
     drills("--if-older", "26")

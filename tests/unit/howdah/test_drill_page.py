@@ -42,6 +42,13 @@ def test_a_good_drill_says_so_first():
     assert "RTO) 30.0 s" in shown
 
 
+def test_the_charts_are_of_the_drills_repository_alone():
+    other = GOOD.model_copy(update={"repository": "/srv/second"})
+    html = page.render(other, [GOOD, GOOD, other])
+    assert html.count("<circle") == page.render(GOOD, [GOOD]).count("<circle") > 0
+    assert "in /srv/second" in text(html)
+
+
 def test_a_bad_drill_names_what_is_wrong_and_the_next_step():
     html = page.render(BAD, [GOOD, BAD])
     assert "Next: Take a full backup." in text(html)

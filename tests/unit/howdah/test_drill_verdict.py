@@ -85,6 +85,20 @@ def test_a_failed_drill_leaves_the_last_proof_in_the_metrics(instance):
     assert [line[-2:] for line in after.splitlines() if line.startswith("howdah_drill_last_run_success{")] == [" 0"]
 
 
+def test_each_repository_has_the_metrics_of_its_own_drills(instance):
+    place = instance.model_copy(update={"repository": instance.repository.model_copy(update={"second": "/srv/second"})})
+    history.append(place, judged(BLANK.model_copy(update={"repository": "/srv/second"}), course(), None))
+    assert not (instance.metrics_dir / "howdah_drill.prom").exists()
+    text = (instance.metrics_dir / "howdah_drill_2.prom").read_text()
+    assert 'howdah_drill_last_run_success{environment="test",howdah_instance="howdah-test",repository="2"} 1' in text
+    failed = BLANK.model_copy(update={"repository": str(instance.repository.path)})
+    history.append(place, interrupted(failed, "d1"))
+    assert 'repository="1"} 0' in (instance.metrics_dir / "howdah_drill.prom").read_text()
+    assert (instance.metrics_dir / "howdah_drill_2.prom").read_text() == text
+    history.append(instance, judged(failed, course(), None))
+    assert not (instance.metrics_dir / "howdah_drill_2.prom").exists(), "it is declared no more"
+
+
 def test_a_history_of_other_hands_is_refused(instance):
     history.path(instance).parent.mkdir(parents=True)
     history.path(instance).write_text("{}\n")

@@ -129,6 +129,18 @@ def test_a_backup_that_was_never_proven_is_said_when_it_is_older_than_a_proof_ma
     assert judged(replace(WELL, drill=drill, backup=old)) == ["No backup was ever proven. howdah drill --instance test"]
 
 
+def test_each_repository_needs_a_proof_of_its_own():
+    two = replace(WELL, drill=DRILL, second_declared=True, second=BACKUP, second_drill=DRILL)
+    assert judged(two) == []
+    again = "howdah drill --instance test --repo 2"
+    old = replace(two, second_drill=replace(DRILL, proven_age=60 * 3600))
+    assert judged(old) == [f"No backup of the second repository was proven for 60 hours. {again}"]
+    never = replace(two, second_drill=None, second=replace(BACKUP, oldest_age=60 * 3600))
+    assert judged(never) == [f"No backup of the second repository was ever proven. {again}"]
+    failed = replace(two, second_drill=replace(DRILL, verdict="failed", sentence="It is gone."))
+    assert judged(failed) == [f"The last drill of the second repository failed: It is gone. {again}"]
+
+
 def test_the_last_drill_and_the_last_proof_are_read_from_the_history(instance):
     now = datetime(2026, 1, 3, tzinfo=UTC)
     assert ask._drill(instance, now) is None
