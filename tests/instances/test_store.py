@@ -95,3 +95,17 @@ def test_its_keys_are_shown_nowhere(place, store):
         shown += [said.stdout, said.stderr]
     for secret in (*SECRETS.values(), PASSPHRASE):
         assert not [text for text in shown if secret in text]
+
+
+def test_a_restore_from_the_store_brings_the_rows_back(place):
+    """Last: it takes backups of its own."""
+    lsn = place.value("SELECT pg_current_wal_insert_lsn()::text")
+    place.query("DROP TABLE orders")
+    confirm = ("--confirm", place.instance.environment)
+    done = howdah("restore", "--instance", str(place.file), "--repo", "2", "--to-lsn", lsn, *confirm, "--json")
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["verdict"]) == (0, "restored"), told
+    assert place.value("SELECT count(*) FROM orders") == 3000
+    listed = [[found.label for found in backup.list_backups(place.instance, number)] for number in (1, 2)]
+    assert told["backup"] in listed[1]
+    assert told["backup"] not in listed[0]
