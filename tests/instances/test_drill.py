@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -19,6 +20,7 @@ from howdah.drill.model import Drill
 from howdah.drill.run import Copy, run
 from howdah.errors import LockHeld
 from howdah.locks import one_at_a_time
+from howdah.manifest import gather
 from tests.instances.provision import PASSPHRASE, Place, howdah, write_backup_configuration
 
 
@@ -85,6 +87,9 @@ def test_a_good_backup_is_proven_while_services_write(place, taken):
     assert 0 <= drill["rpo_seconds"] < 5
     assert drill["rto_seconds"] == pytest.approx(drill["phases"]["restore"] + drill["phases"]["replay"], abs=0.01)
     assert list(drill["phases"]) == ["prepare", "restore", "replay", "verify"]
+    took = datetime.fromisoformat(drill["finished_at"]) - datetime.fromisoformat(drill["started_at"])
+    assert all(seconds > 0 for seconds in drill["phases"].values())
+    assert sum(drill["phases"].values()) <= took.total_seconds(), "what goes on side by side counts once"
     assert drill["segments"] >= 1
     assert (drill["databases"], drill["logins"]) == (2, 1)
     assert drill["rows"] >= 3500
@@ -119,6 +124,23 @@ def test_what_is_otherwise_in_the_copy_is_named(place):
     assert any(message.startswith("Sequence public.customers_id_seq of shop_db stands at 3") for message in said(drill))
     assert drill.next_step
     assert left_behind(place) == []
+
+
+def test_the_replay_goes_to_the_point_of_the_manifest_that_could_be_taken(place, monkeypatch):
+    """The backup is being copied back by then, and pgBackRest was told of the first point."""
+    contents, moved = gather.contents, []
+
+    def once(*arguments: Any, **options: Any) -> Any:
+        if not moved:
+            moved.append(True)
+            place.query("INSERT INTO customers (name) VALUES ('between the points')")
+            raise gather.Moved("Table public.customers of shop_db was truncated, rebuilt or dropped.")
+        return contents(*arguments, **options)
+
+    monkeypatch.setattr(gather, "contents", once)
+    drill = run(place.instance)
+    assert drill.verdict == "proven", said(drill)
+    assert drill.point.startswith(f"{drill.identity}-2")
 
 
 def test_an_application_that_cannot_log_in_is_named(place):

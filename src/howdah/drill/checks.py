@@ -4,41 +4,72 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import psycopg
 
 from howdah import pg
 from howdah.drill.model import DrillFinding
 from howdah.drill.sandbox import Sandbox
-from howdah.instance import Instance
+from howdah.instance import Instance, Output
 from howdah.manifest import compare, facts, gather
 from howdah.manifest.model import DatabaseImage, Facts, Manifest, Probe
+from howdah.pg import Connection
 
 SHOWN = 50
 _PASSWORDS = ".pgpass"
 
 
-def comparison(sandbox: Sandbox, manifest: Manifest) -> Iterator[DrillFinding]:
-    """Yield what the copy has otherwise than the manifest; a table that cannot be read is such a thing."""
+def while_running(sandbox: Sandbox, instance: Instance, manifest: Manifest | None) -> Iterator[DrillFinding]:
+    """Yield what is wrong with a copy that runs: structures are looked at while rows are read.
+
+    :param manifest: ``None``: nothing is known to compare with.
+    """
+    with ExitStack() as stack:
+        seen: dict[str, Connection] = {}
+        for name in gather.databases(sandbox.dsn("postgres")) if manifest else ():
+            try:
+                connection = stack.enter_context(pg.connect(sandbox.dsn(name)))
+                stack.enter_context(pg.snapshot(connection))
+                # The first query is what the snapshot begins with: pg_amcheck makes an extension of its own.
+                connection.execute("SELECT")
+                seen[name] = connection
+            except psycopg.Error as error:
+                yield _unread(name, error)
+        ended = begin_structures(sandbox)
+        if manifest:
+            yield from comparison(seen, manifest)
+            yield from logins(sandbox, instance, manifest.probes)
+    yield from structures(ended())
+
+
+def comparison(seen: dict[str, Connection], manifest: Manifest) -> Iterator[DrillFinding]:
+    """Yield what a copy has otherwise than the manifest; a table that cannot be read is such a thing.
+
+    :param seen: database → a connection with a transaction open that sees it.
+    """
     unread: set[tuple[str, str]] = set()
     images: dict[str, DatabaseImage] = {}
     of_cluster: Facts = {}
-    for name in gather.databases(sandbox.dsn("postgres")):
+    for name, connection in seen.items():
         refused: dict[str, str] = {}
         try:
-            with pg.connect(sandbox.dsn(name)) as connection, pg.snapshot(connection):
-                of_cluster = of_cluster or facts.of_cluster(connection)
-                images[name] = gather.contents(
-                    connection, like=manifest.databases.get(name), unreadable=refused.__setitem__
-                )
+            of_cluster = of_cluster or facts.of_cluster(connection)
+            images[name] = gather.contents(
+                connection, like=manifest.databases.get(name), unreadable=refused.__setitem__
+            )
         except psycopg.Error as error:
-            yield DrillFinding(check="comparison", message=f"Database {name} cannot be read: {pg.message(error)}.")
+            yield _unread(name, error)
         unread |= {(name, table) for table in refused}
         for table, said in refused.items():
             yield DrillFinding(check="amcheck", message=f"Table {table} of {name} cannot be read: {said}.")
     for difference in compare.differences(manifest, of_cluster, images, frozenset(unread)):
         yield DrillFinding(check="comparison", message=difference.message)
+
+
+def _unread(database: str, error: psycopg.Error) -> DrillFinding:
+    return DrillFinding(check="comparison", message=f"Database {database} cannot be read: {pg.message(error)}.")
 
 
 def logins(sandbox: Sandbox, instance: Instance, probes: tuple[Probe, ...]) -> Iterator[DrillFinding]:
@@ -83,11 +114,15 @@ def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def structures(sandbox: Sandbox) -> Iterator[DrillFinding]:
-    """Have pg_amcheck look at every table and every index of every database; yield what it finds."""
-    answer = sandbox.inside(
+def begin_structures(sandbox: Sandbox) -> Callable[[], Output]:
+    """Have pg_amcheck look at every table and every index of every database; what is returned waits for its end."""
+    return sandbox.begin_inside(
         "pg_amcheck", "--all", "--install-missing", "--jobs=2", "--host=/run/postgresql", "--username=postgres"
     )
+
+
+def structures(answer: Output) -> Iterator[DrillFinding]:
+    """Yield what pg_amcheck found."""
     if answer.code == 0:
         return
     # It says where on one line and what on the next, which is indented.

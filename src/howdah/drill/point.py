@@ -121,7 +121,7 @@ def archive(instance: Instance, segment: str, chosen: Backup, *, patience: float
                     f"WAL segment {segment} was not archived within {patience:.0f} s.{refused}",
                     f"See docker logs {instance.server.container}, then howdah backup --check.",
                 )
-            time.sleep(0.1)
+            time.sleep(0.05)
 
 
 def check_archive(instance: Instance, chosen: Backup, last: str) -> int:

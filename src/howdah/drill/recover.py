@@ -9,7 +9,7 @@ from typing import Literal
 
 from howdah.backup import Backup, pgbackrest
 from howdah.drill import point
-from howdah.drill.sandbox import Sandbox
+from howdah.drill.sandbox import Sandbox, Work
 from howdah.errors import ArchiveIncomplete, RepositoryUnreadable, RestoreFailed
 from howdah.instance import Instance, Output
 
@@ -44,19 +44,31 @@ class Goal:
 
 
 def restore(copy: Sandbox, instance: Instance, chosen: Backup, goal: Goal, *options: str, last: str) -> None:
-    """Copy a backup back into the data directory of a sandbox.
+    """Copy a backup back into the data directory of a sandbox: :func:`begin` and :func:`finish`."""
+    finish(begin(copy, instance, chosen, goal, *options), copy, instance, chosen, last=last)
+
+
+def begin(copy: Sandbox, instance: Instance, chosen: Backup, goal: Goal, *options: str) -> Work:
+    """Begin to copy a backup back into the data directory of a sandbox.
 
     :param options: further ones of pgBackRest.
+    """
+    # No server of a copy has a network: what is elsewhere is fetched before it starts.
+    fetches = _fetches(copy, instance, chosen)
+    replay = [f"--recovery-option=restore_command=cp {_FETCHED}/%f %p"] if fetches else []
+    command = [*pgbackrest(instance, chosen.repository), f"--set={chosen.label}", *goal.options, *options, *replay]
+    return copy.begin([*command, "--log-level-console=warn", "restore"], "restore", network=fetches)
+
+
+def finish(work: Work, copy: Sandbox, instance: Instance, chosen: Backup, *, last: str) -> None:
+    """Wait until a backup is copied back, and fetch the WAL where the copy's server cannot.
+
     :param last: segment that holds the goal.
     :raises RepositoryUnreadable: a file of the repository is missing or damaged, or the key is wrong.
     :raises RestoreFailed: it did not restore.
     :raises ArchiveIncomplete: the repository is elsewhere, and its WAL cannot be fetched.
     """
-    # No server of a copy has a network: what is elsewhere is fetched before it starts.
-    fetches = instance.repository.is_remote(chosen.repository) and not copy.genuine
-    replay = [f"--recovery-option=restore_command=cp {_FETCHED}/%f %p"] if fetches else []
-    command = [*pgbackrest(instance, chosen.repository), f"--set={chosen.label}", *goal.options, *options, *replay]
-    answer = copy.run([*command, "--log-level-console=warn", "restore"], "restore", network=fetches)
+    answer = work.end()
     if answer.code in _UNREADABLE:
         raise RepositoryUnreadable(
             f"Backup {chosen.label} cannot be read ({answer.code}): {_complaint(answer)}.",
@@ -67,8 +79,12 @@ def restore(copy: Sandbox, instance: Instance, chosen: Backup, goal: Goal, *opti
             f"Backup {chosen.label} did not restore ({answer.code}): {_complaint(answer)}.",
             "Take a full backup now, and run the drill again.",
         )
-    if fetches:
+    if _fetches(copy, instance, chosen):
         _fetch(copy, instance, chosen, last)
+
+
+def _fetches(copy: Sandbox, instance: Instance, chosen: Backup) -> bool:
+    return instance.repository.is_remote(chosen.repository) and not copy.genuine
 
 
 def _fetch(copy: Sandbox, instance: Instance, chosen: Backup, last: str) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -84,6 +85,31 @@ def remove_left_over(client: Any, instance: Instance, label: str = DRILL) -> lis
     return sorted(found)
 
 
+@dataclass
+class Work:
+    """A command under way on the volume of a sandbox.
+
+    :ivar began: when its container was made, by the monotonic clock.
+    :ivar seconds: how long it took, however late somebody waits for it; 0 until then.
+    """
+
+    container: Any
+    began: float
+    seconds: float = 0.0
+
+    def end(self) -> Output:
+        """Wait for its end; its container goes."""
+        code = self.container.wait()["StatusCode"]
+        self.container.reload()
+        state = self.container.attrs["State"]
+        started, finished = (datetime.fromisoformat(state[key]) for key in ("StartedAt", "FinishedAt"))
+        self.seconds += (finished - started).total_seconds()
+        out = self.container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
+        err = self.container.logs(stdout=False, stderr=True).decode("utf-8", "replace")
+        self.container.remove(v=True)
+        return Output(int(code), out, err)
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """A place to restore into.
@@ -114,20 +140,23 @@ class Sandbox:
     def run(
         self, command: Sequence[str], step: str, *, network: bool = False, mounts: Mapping[str, str] | None = None
     ) -> Output:
-        """Run a command on the volume, with no server on it, to its end.
+        """Run a command on the volume, with no server on it, to its end; as :meth:`begin`."""
+        return self.begin(command, step, network=network, mounts=mounts).end()
+
+    def begin(
+        self, command: Sequence[str], step: str, *, network: bool = False, mounts: Mapping[str, str] | None = None
+    ) -> Work:
+        """Begin a command on the volume, with no server on it.
 
         :param network: it may reach what the instance can reach, for a repository that is not on this host.
         :param mounts: further folders of the host, read-only → where the command finds them.
         """
+        began = time.monotonic()
         container = self._create(
             f"{self.name}-{step}", list(command[:1]), list(command[1:]), network=network, more_mounts=mounts or {}
         )
         container.start()
-        code = container.wait()["StatusCode"]
-        out = container.logs(stdout=True, stderr=False).decode("utf-8", "replace")
-        err = container.logs(stdout=False, stderr=True).decode("utf-8", "replace")
-        container.remove(v=True)
-        return Output(int(code), out, err)
+        return Work(container, began, time.monotonic() - began)
 
     def start(self, **more: str) -> None:
         """Start the server on what was restored; it goes on to replay.
@@ -154,7 +183,7 @@ class Sandbox:
             with suppress(psycopg.OperationalError), psycopg.connect(self.dsn("postgres"), connect_timeout=5) as asked:
                 if asked.execute("SELECT pg_is_in_recovery()").fetchone() == (False,):
                     return
-            time.sleep(0.1)
+            time.sleep(0.05)
         raise RestoreFailed(
             f"The replay did not end within {patience:.0f} s.", "Give it more time, or look at its WAL."
         )
@@ -162,6 +191,21 @@ class Sandbox:
     def inside(self, *command: str) -> Output:
         """Run a command beside the server of the copy."""
         return run_in(self.name, command)
+
+    def begin_inside(self, *command: str) -> Callable[[], Output]:
+        """Begin a command beside the server of the copy; what is returned waits for its end.
+
+        What it says stays with it until then: it stands still when that is more than a socket holds.
+        """
+        made = self.client.api.exec_create(self.name, list(command))["Id"]
+        said = self.client.api.exec_start(made, stream=True, demux=True)
+
+        def end() -> Output:
+            parts = list(said)
+            out, err = (b"".join(part[side] or b"" for part in parts).decode("utf-8", "replace") for side in (0, 1))
+            return Output(int(self.client.api.exec_inspect(made)["ExitCode"]), out, err)
+
+        return end
 
     def log(self) -> str:
         """Return what the server of the copy said."""

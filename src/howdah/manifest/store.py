@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,17 +14,21 @@ from howdah.errors import ConfigurationError, HowdahError
 from howdah.instance import Instance
 from howdah.manifest import facts, gather
 from howdah.manifest.model import Manifest, Probe
-from howdah.manifest.moment import at_point
+from howdah.manifest.moment import Moment, at_point
 from howdah.manifest.probe import probes
 
 _TRIES = 3
 
+Told = Callable[[Moment], None]
+"""Told of a restore point as soon as it is written, and of another one where a second try is needed."""
 
-def take(instance: Instance, point: str, backup: str) -> Manifest:
+
+def take(instance: Instance, point: str, backup: str, told: Told = lambda _: None) -> Manifest:
     """Write a restore point into the WAL and return what the instance holds at it. Services go on working.
 
     :param point: name of the restore point, at most 52 bytes; it must be new. A second try adds to it.
     :param backup: label of the newest backup.
+    :param told: told of the point before anything is read; what it raises ends the manifest.
     :raises NoMoment: the server is too busy.
     :raises HowdahError: it does not answer, or tables are truncated or rebuilt all the time.
     """
@@ -33,7 +37,7 @@ def take(instance: Instance, point: str, backup: str) -> Manifest:
     while True:
         tried += 1
         try:
-            return _take(instance, point if tried == 1 else f"{point}-{tried}", backup, began)
+            return _take(instance, point if tried == 1 else f"{point}-{tried}", backup, began, told)
         except gather.Moved as error:
             if tried == _TRIES:
                 raise HowdahError(
@@ -46,9 +50,10 @@ def take(instance: Instance, point: str, backup: str) -> Manifest:
             ) from error
 
 
-def _take(instance: Instance, point: str, backup: str, began: float) -> Manifest:
+def _take(instance: Instance, point: str, backup: str, began: float, told: Told) -> Manifest:
     names = gather.databases(instance.dsn())
     with at_point({name: instance.dsn(name) for name in names}, point) as moment:
+        told(moment)
         taken_at = datetime.now(UTC)
         first = moment.connections[names[0]]
         version = first.info.parameter_status("server_version") or ""
