@@ -26,3 +26,12 @@ def one_at_a_time(instance: Instance, work: str) -> Iterator[None]:
                 f"Another {work} of {instance.name} is running.", "Wait for it, then run this again."
             ) from error
         yield
+
+
+def is_held(instance: Instance, work: str) -> bool:
+    """Return whether a process holds the instance's lock for a kind of work at this moment."""
+    try:
+        with one_at_a_time(instance, work):
+            return False
+    except LockHeld:
+        return True

@@ -41,6 +41,7 @@ OTHERS = {**OURS, "environment": "other", "howdah_instance": "howdah-other"}
 HEALTHY: dict[str, str] = {
     "howdah_status_last_run_timestamp_seconds": FRESH,
     "howdah_up": "1x20",
+    "howdah_restore_unfinished": "0x20",
     "howdah_archive_failing_since_timestamp_seconds": "0x20",
     "howdah_wal_waiting_segments": "0x20",
     "howdah_wal_waiting_seconds": "0x20",
@@ -82,6 +83,7 @@ PROVEN = "howdah_drill_last_proven_timestamp_seconds"
 # Alert → series that make it fire, and series just this side of it.
 CASES: dict[str, tuple[list[dict[str, str]], list[dict[str, str]]]] = {
     "HowdahServerDown": ([{"howdah_up": "0x20"}], []),
+    "HowdahRestoreUnfinished": ([{"howdah_restore_unfinished": "1x20"}], []),
     "HowdahArchiveFailing": (
         [{"howdah_archive_failing_since_timestamp_seconds": ago(230)}],
         [{"howdah_archive_failing_since_timestamp_seconds": f"{NOW - 190}x20"}],

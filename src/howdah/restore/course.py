@@ -71,16 +71,10 @@ class Course:
     @property
     def command(self) -> str:
         """Return what was typed, for the killed run where this one did nothing, as it is typed again."""
-        asked = self.left if self.left and not self.step else self
-        options = [
-            f"--instance {self.instance.environment}",
-            asked.target.option,
-            *([f"--backup {asked.label}"] if asked.label else []),
-            *([f"--repo {asked.repository}"] if asked.repository != 1 else []),
-            *(["--in-place"] if asked.in_place else []),
-            f"--confirm {self.instance.environment}",
-        ]
-        return f"howdah restore {' '.join(options)}"
+        environment = self.instance.environment
+        if self.left and not self.step:
+            return self.left.command(environment)
+        return state.typed(environment, self.target, self.label, self.repository, self.in_place)
 
     @property
     def resumes(self) -> bool:

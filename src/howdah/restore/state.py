@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howdah import files
 from howdah.instance import Instance
+from howdah.locks import is_held
 from howdah.restore.target import Target
 
 Step = Literal["kept", "replayed", "switching", "switched"]
@@ -43,10 +44,31 @@ class State(BaseModel):
     facts: dict[str, Any]
     started: str = ""
 
+    def command(self, environment: str) -> str:
+        """Return what was typed, as it is typed again to finish it."""
+        return typed(environment, self.target, self.label, self.repository, self.in_place)
+
     def same(self, target: Target, label: str | None, repository: int, in_place: bool) -> bool:
         """Return whether a restore that is asked for is this one."""
         asked = (target, label or "", repository, in_place)
         return (self.target, self.label, self.repository, self.in_place) == asked
+
+
+def typed(environment: str, target: Target, label: str | None, repository: int, in_place: bool) -> str:
+    """Return how a restore is typed.
+
+    >>> typed("local", Target(kind="latest"), None, 2, True)
+    'howdah restore --instance local --to latest --repo 2 --in-place --confirm local'
+    """
+    options = [
+        f"--instance {environment}",
+        target.option,
+        *([f"--backup {label}"] if label else []),
+        *([f"--repo {repository}"] if repository != 1 else []),
+        *(["--in-place"] if in_place else []),
+        f"--confirm {environment}",
+    ]
+    return f"howdah restore {' '.join(options)}"
 
 
 def path(instance: Instance) -> Path:
@@ -64,6 +86,12 @@ def read(instance: Instance) -> State | None:
     except ValidationError:
         # Of another version: what it had done cannot be told, so the restore begins anew and keeps what it finds.
         return None
+
+
+def is_left(instance: Instance) -> bool:
+    """Return whether a restore began that nobody finishes at this moment."""
+    # Asked again when nobody holds the lock: it may just have ended.
+    return path(instance).exists() and not is_held(instance, "restore") and path(instance).exists()
 
 
 def write(instance: Instance, state: State) -> None:

@@ -15,6 +15,7 @@ from howdah import backup, key, pooler
 from howdah.drill import history
 from howdah.errors import HowdahError
 from howdah.instance import Instance
+from howdah.restore import state
 from howdah.status import wal
 from howdah.status.judge import judged
 from howdah.status.model import (
@@ -24,6 +25,7 @@ from howdah.status.model import (
     DrillStatus,
     PoolStatus,
     Problem,
+    RestoreStatus,
     ServerStatus,
     Status,
     TableStatus,
@@ -61,6 +63,7 @@ def gather(instance: Instance, *, now: datetime | None = None) -> Status:
         second_declared=bool(instance.repository.second),
         drill=asked(lambda: _drill(instance, now), None),
         second_drill=asked(lambda: _drill(instance, now, 2), None) if instance.repository.second else None,
+        restore=asked(lambda: _restore(instance, now), None),
         applications=asked(lambda: _applications(instance), ()) if server else (),
     )
     return judged(page, problems, key.doubt(instance))
@@ -135,6 +138,20 @@ def _drill(instance: Instance, now: datetime, number: int = 1) -> DrillStatus | 
         rpo_seconds=last.rpo_seconds,
         next_step=last.next_step,
     )
+
+
+def _restore(instance: Instance, now: datetime) -> RestoreStatus | None:
+    try:
+        if not state.is_left(instance):
+            return None
+        left, at = state.read(instance), state.path(instance).stat().st_mtime
+    except PermissionError:
+        # Only root may restore, and see how far one came.
+        return None
+    age = max(0, int(now.timestamp() - at))
+    if left is None:
+        return RestoreStatus("", "", age, "howdah restore --help")
+    return RestoreStatus(left.target.words, left.step, age, left.command(instance.environment))
 
 
 def _applications(instance: Instance) -> tuple[ApplicationStatus, ...]:

@@ -16,6 +16,14 @@ DRILL_MAX_AGE = timedelta(hours=50)
 WAITING_MAX_AGE = timedelta(minutes=10)
 # Beyond twice max_wal_size something holds the WAL: the archive, or a replication slot.
 WAL_MAX_SHARE = 2
+# What stands where, by the last step that a restore has done.
+_LEFT = {
+    "kept": "what stood there is kept, nothing came back yet, and the server may be stopped",
+    "replayed": "what came back waits beside the data directory, and the server may be stopped",
+    "switching": "data was changing places; do not start the server before the restore is finished",
+    "switched": "what came back is in its place; the server's start or the backup of it may be missing",
+    "": "its note is of another version of howdah, so see what it was for before you restore again",
+}
 
 
 def judged(page: Status, unanswered: list[Problem], doubt: str = "") -> Status:
@@ -28,6 +36,12 @@ def judged(page: Status, unanswered: list[Problem], doubt: str = "") -> Status:
 
 
 def _found(page: Status, unanswered: bool) -> Iterator[Problem]:
+    if page.restore:
+        to = f" to {page.restore.target}" if page.restore.target else ""
+        yield Problem(
+            f"A restore{to} was interrupted {page.restore.age // 60} minutes ago: {_LEFT[page.restore.step]}.",
+            page.restore.command,
+        )
     if page.server and page.server.checksum_failures:
         yield Problem(
             f"{page.server.checksum_failures} data pages fail their checksum.",

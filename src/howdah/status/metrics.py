@@ -10,6 +10,7 @@ import psycopg
 from howdah import metrics
 from howdah.errors import HowdahError
 from howdah.instance import Instance
+from howdah.restore import state
 from howdah.status import wal
 from howdah.status.model import ArchiveStatus
 from howdah.status.silent import silent
@@ -63,5 +64,11 @@ def _values(archive: ArchiveStatus, since: float) -> dict[str, tuple[str, float]
 
 
 def _write(instance: Instance, now: float, values: dict[str, tuple[str, float]]) -> None:
-    stamp = {"howdah_status_last_run_timestamp_seconds": ("When this file was written.", float(int(now)))}
+    stamp = {
+        "howdah_status_last_run_timestamp_seconds": ("When this file was written.", float(int(now))),
+        "howdah_restore_unfinished": (
+            "Whether a restore was interrupted that nobody finishes.",
+            float(state.is_left(instance)),
+        ),
+    }
     metrics.write(path(instance), metrics.render(stamp | values, metrics.labels(instance)))

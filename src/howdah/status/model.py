@@ -105,6 +105,22 @@ class DrillStatus:
 
 
 @dataclass(frozen=True)
+class RestoreStatus:
+    """A restore that was interrupted and that nobody finishes.
+
+    :ivar target: where it was to go, for people; empty where its note cannot be read.
+    :ivar step: the last one that is done: see :class:`howdah.restore.state.State`.
+    :ivar age: seconds since then.
+    :ivar command: what finishes it.
+    """
+
+    target: str
+    step: str
+    age: int
+    command: str
+
+
+@dataclass(frozen=True)
 class TableStatus:
     """Where the rows of one source table are, by the ledger."""
 
@@ -149,6 +165,7 @@ class Status:
     :ivar second: the newest good backup in the second repository.
     :ivar second_declared: whether there is a second repository.
     :ivar second_drill: the last drill of the second repository.
+    :ivar restore: a restore that is not finished.
     """
 
     name: str
@@ -163,6 +180,7 @@ class Status:
     second: BackupStatus | None = None
     second_declared: bool = False
     second_drill: DrillStatus | None = None
+    restore: RestoreStatus | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the page as JSON-ready values."""

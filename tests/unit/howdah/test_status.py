@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +15,10 @@ from howdah import metrics
 from howdah.drill import history
 from howdah.drill.model import Drill
 from howdah.errors import HowdahError
+from howdah.locks import one_at_a_time
+from howdah.restore import state
+from howdah.restore.state import State
+from howdah.restore.target import Target
 from howdah.status import ask, judge
 from howdah.status import metrics as status_metrics
 from howdah.status.model import (
@@ -215,7 +219,31 @@ def test_metrics_of_a_silent_server_say_so_and_nothing_else(instance):
         status_metrics.write(instance)
     found = metrics.read(status_metrics.path(instance))
     assert found.pop("howdah_status_last_run_timestamp_seconds") > 0
-    assert found == {"howdah_up": 0.0}
+    assert found == {"howdah_up": 0.0, "howdah_restore_unfinished": 0.0}
+
+
+def test_a_restore_that_nobody_finishes_is_said_first_with_the_command_that_does(instance):
+    left = State(
+        identity="r", target=Target(kind="lsn", value="0/5000028"), label="", repository=2, in_place=True,
+        step="switching", was_running=True, was_answering=True, at=0, facts={},
+    )  # fmt: skip
+    now = datetime.now(UTC) + timedelta(minutes=7, seconds=5)
+    assert ask._restore(instance, now) is None
+    state.write(instance, left)
+    with one_at_a_time(instance, "restore"):
+        assert ask._restore(instance, now) is None, "it is at work"
+    page = replace(WELL, server=None, archive=None, backup=None, restore=ask._restore(instance, now))
+    said = judge.judged(page, [Problem("The server does not answer.")]).problems[1]
+    assert said.what.startswith("A restore to LSN 0/5000028 was interrupted 7 minutes ago: data was changing places")
+    assert said.next_step == ("howdah restore --instance test --to-lsn '0/5000028' --repo 2 --in-place --confirm test")
+    with pytest.raises(HowdahError, match="does not answer"):
+        status_metrics.write(instance)
+    assert metrics.read(status_metrics.path(instance))["howdah_restore_unfinished"] == 1
+    state.path(instance).write_text("{}")
+    of_old = ask._restore(instance, now)
+    assert (of_old.target, of_old.step) == ("", "")
+    state.clear(instance)
+    assert ask._restore(instance, now) is None
 
 
 def test_since_when_archiving_fails_does_not_move_while_no_segment_can_tell(instance, monkeypatch):
