@@ -16,6 +16,8 @@ from howdah.locks import one_at_a_time
 from howdah.manifest import store
 
 KINDS = ("full", "diff", "incr")
+# In the folder that the server's container sees as /etc/howdah/backup.
+CONFIGURATION = "pgbackrest.conf"
 _SEGMENT = 16 * 2**20
 # What a killed command began in the container goes on there to its end.
 PATIENCE_SECONDS = 600.0
@@ -120,12 +122,14 @@ def _has_stanza(instance: Instance, number: int) -> bool:
     return answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in _entries(answer.out))
 
 
-def list_backups(instance: Instance, number: int = 1) -> list[Backup]:
+def list_backups(instance: Instance, number: int = 1, configuration: str = CONFIGURATION) -> list[Backup]:
     """Return the backups of a repository, oldest first.
 
     :param number: of the repository.
+    :param configuration: name of pgBackRest's file.
     """
-    answer = run_in(instance.server.container, [*pgbackrest(instance, number), "info", "--output=json"])
+    command = [*pgbackrest(instance, number, configuration), "info", "--output=json"]
+    answer = run_in(instance.server.container, command)
     if answer.code != 0:
         raise BackupFailed(f"pgbackrest info failed: {answer.complaint}.", "Is the repository's disk mounted?")
     return read_info(answer.out, instance.repository.stanza)
@@ -281,14 +285,14 @@ def _write_manifest(instance: Instance, taken: list[Backup]) -> None:
     store.expire(instance, known)
 
 
-def pgbackrest(instance: Instance, number: int | None = None) -> list[str]:
+def pgbackrest(instance: Instance, number: int | None = None, configuration: str = CONFIGURATION) -> list[str]:
     """Return how a command of pgBackRest begins in the server's container.
 
     :param number: of the repository; ``None``: the command is about all of them, or takes the first one.
     """
     return [
         "pgbackrest",
-        "--config=/etc/howdah/backup/pgbackrest.conf",
+        f"--config=/etc/howdah/backup/{configuration}",
         f"--stanza={instance.repository.stanza}",
         *([f"--repo={number}"] if number and instance.repository.second else []),
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +15,8 @@ from howdah.locks import one_at_a_time
 from howdah.secrets import generate_password, write_private
 
 _CIPHER = re.compile(r"^(repo\d+-cipher-pass)=.*$", re.MULTILINE)
+# A configuration with a key that is not proven yet.
+_TRIED = "pgbackrest-tried.conf"
 
 
 def doubt(instance: Instance) -> str:
@@ -53,23 +54,24 @@ def restore(instance: Instance, copy: Path) -> str:
     :raises RepositoryUnreadable: it does not; everything is as before.
     :raises HowdahError: it cannot be tried, for instance in a server that is stopped; everything is as before.
     """
-    given = _read(copy)
+    given, used = _read(copy), _configuration(instance)
     with one_at_a_time(instance, "backup"):
-        put_back = _use(instance, given)
+        # Beside the one in use: killed at any moment, only a key that was proven is in a place where it is read.
+        tried = used.with_name(_TRIED)
         try:
+            _write(instance, given, tried)
             for number in instance.repository.numbers:
-                backup.list_backups(instance, number)
+                backup.list_backups(instance, number, _TRIED)
+            write_private(_secrets(instance) / escrow.SECRET, f"{given}\n")
+            tried.replace(used)
         except backup.BackupFailed as error:
-            put_back()
             raise RepositoryUnreadable(
                 f"{copy} does not open the repository, so nothing was changed. {error.what}",
                 "Look for another copy. Without any, begin a new repository: howdah key renew.",
             ) from error
-        except BaseException:
-            # Stopped or not to be asked: what is not proven does not stay.
-            put_back()
-            raise
-        _keep(instance, given, copy)
+        finally:
+            tried.unlink(missing_ok=True)
+        escrow.write_receipt(used.parent, given, str(copy))
     return escrow.fingerprint(given)
 
 
@@ -101,8 +103,9 @@ def renew(instance: Instance, copy: Path) -> tuple[Backup, ...]:
     with one_at_a_time(instance, "drill"), one_at_a_time(instance, "backup"):
         for number in instance.repository.numbers:
             _set_aside(Path(instance.repository.where(number)))
-        _use(instance, new)
-        _keep(instance, new, copy)
+        _write(instance, new, _configuration(instance))
+        write_private(_secrets(instance) / escrow.SECRET, f"{new}\n")
+        escrow.write_receipt(_configuration(instance).parent, new, str(copy))
         backup.prepare(instance)
     return backup.take_each(instance, "full")
 
@@ -118,29 +121,19 @@ def _read(copy: Path) -> str:
     return found
 
 
-def _use(instance: Instance, key: str) -> Callable[[], None]:
-    """Write the key into pgBackRest's configuration; return what undoes that."""
-    path = _configuration(instance)
+def _write(instance: Instance, key: str, path: Path) -> None:
+    """Write pgBackRest's configuration as it is, but with this key, into a file."""
+    used = _configuration(instance)
     try:
-        before, owner = path.read_text(encoding="utf-8"), path.stat()
+        before, owner = used.read_text(encoding="utf-8"), used.stat()
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be read.",
+            f"{used} cannot be read.",
             f"Put the copy of the key into {_secrets(instance) / escrow.SECRET}, and run playbooks/site.yml.",
         ) from error
-
-    def write(text: str) -> None:
-        with files.whole(path, mode=owner.st_mode & 0o777) as stream:
-            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
-            stream.write(text)
-
-    write(_CIPHER.sub(lambda line: f"{line[1]}={key}", before))
-    return lambda: write(before)
-
-
-def _keep(instance: Instance, key: str, copy: Path) -> None:
-    write_private(_secrets(instance) / escrow.SECRET, f"{key}\n")
-    escrow.write_receipt(_configuration(instance).parent, key, str(copy))
+    with files.whole(path, mode=owner.st_mode & 0o777) as stream:
+        os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
+        stream.write(_CIPHER.sub(lambda line: f"{line[1]}={key}", before))
 
 
 def _set_aside(repository: Path) -> None:
@@ -158,4 +151,4 @@ def _secrets(instance: Instance) -> Path:
 
 
 def _configuration(instance: Instance) -> Path:
-    return instance.configuration_dir / "backup" / "pgbackrest.conf"
+    return instance.configuration_dir / "backup" / backup.CONFIGURATION
