@@ -207,27 +207,33 @@ def test_a_wrong_key_is_named_before_anything_is_touched(place):
 KILLED = """
 import sys, threading
 from howdah import instance
+from howdah.drill import sandbox
 from howdah.drill.run import run
-def wait(copy):
-    print("up", flush=True)
+def wait(*copy):
+    print("here", flush=True)
     threading.Event().wait()
+if sys.argv[2] == "early":
+    sandbox.engine = wait
 run(instance.load(sys.argv[1]), before_comparison=wait)
 """
 
 
 def test_a_killed_drill_is_told_of_and_removed_by_the_next_one(place):
-    killed = subprocess.Popen([sys.executable, "-c", KILLED, str(place.file)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert killed.stdout.readline() == "up\n"
-        assert len(left_behind(place)) == 3, "container, volume and folder"
-    finally:
-        killed.kill()
-        killed.communicate()
+    for moment, left in (("early", 0), ("late", 3)):
+        command = [sys.executable, "-c", KILLED, str(place.file), moment]
+        killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        try:
+            assert killed.stdout.readline() == "here\n"
+            assert len(left_behind(place)) == left, "container, volume and folder"
+        finally:
+            killed.kill()
+            killed.communicate()
     assert len(left_behind(place)) == 3
     drill = run(place.instance)
     assert drill.verdict == "proven", said(drill)
-    before = history.read(place.instance)[-2]
-    assert (before.verdict, before.failure) == ("failed", "interrupted")
+    before = history.read(place.instance)[-3:-1]
+    assert [(one.verdict, one.failure) for one in before] == 2 * [("failed", "interrupted")]
+    assert before[0].started_at < before[0].finished_at < before[1].finished_at
     assert left_behind(place) == []
 
 

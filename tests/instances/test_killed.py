@@ -102,5 +102,7 @@ def test_after_a_kill_at_any_point_the_next_run_is_green(place, seconds):
         assert left_behind(place) == []
         assert all(moved >= int(green) for moved in figures(place))
         assert history.read(place.instance)[-1].verdict == "proven"
+    told = [found.identity for found in history.read(place.instance)]
+    assert len(set(told)) == len(told), "a drill that was killed is told of once"
     assert place.value("SELECT count(*) FROM pg_replication_slots", "postgres") == 0
     assert place.value("SELECT count(*) FROM pg_prepared_xacts", "postgres") == 0

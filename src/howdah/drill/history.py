@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from howdah import files, metrics
 from howdah.drill.model import Drill
+from howdah.drill.verdict import interrupted
 from howdah.errors import HowdahError
 from howdah.instance import Instance
 
@@ -72,8 +73,27 @@ def proof_age(text: str, now: datetime, places: Collection[str] = ()) -> timedel
     return now - max(proven) if proven else None
 
 
+def begin(instance: Instance, blank: Drill) -> None:
+    """Note that a drill begins; only who holds the lock may. One before it that never ended gets its line now.
+
+    :raises HowdahError: what is there is no such note, or no history.
+    """
+    left = _note(instance)
+    left.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if left.exists():
+        try:
+            before = Drill.model_validate_json(left.read_text(encoding="utf-8"))
+        except ValidationError as error:
+            raise HowdahError(f"{left} is no note of a drill.", "Run the drill again; the note is gone now.") from error
+        # It may have been killed with its line written.
+        if before.identity not in {drill.identity for drill in read(instance)}:
+            append(instance, interrupted(before))
+    with files.whole(left, mode=0o600) as stream:
+        stream.write(blank.model_dump_json())
+
+
 def append(instance: Instance, drill: Drill) -> None:
-    """Add a drill; the file is written whole, and the oldest lines go when there are too many."""
+    """Add a drill that ended; the file is written whole, and the oldest lines go when there are too many."""
     where = path(instance)
     where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     before = where.read_text(encoding="utf-8").splitlines() if where.exists() else []
@@ -81,6 +101,7 @@ def append(instance: Instance, drill: Drill) -> None:
         for line in [*before[-KEPT + 1 :], drill.model_dump_json()]:
             stream.write(f"{line}\n")
     write_metrics(instance, drill)
+    _note(instance).unlink(missing_ok=True)
 
 
 def write_metrics(instance: Instance, drill: Drill) -> None:
@@ -112,6 +133,11 @@ def write_metrics(instance: Instance, drill: Drill) -> None:
     ):
         values[name] = (text, kept(name, value))
     metrics.write(where, metrics.render(values, metrics.labels(instance) | {"repository": str(number)}))
+
+
+def _note(instance: Instance) -> Path:
+    """Return the file that is there while a drill goes on: its line, with nothing found yet."""
+    return path(instance).with_name("begun.json")
 
 
 def _metrics(instance: Instance, number: int) -> Path:

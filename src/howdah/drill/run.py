@@ -16,7 +16,7 @@ from howdah.drill import checks, history, point, recover, sandbox
 from howdah.drill.model import Drill
 from howdah.drill.recover import Goal
 from howdah.drill.sandbox import Sandbox, Work
-from howdah.drill.verdict import Course, interrupted, judged, limits
+from howdah.drill.verdict import Course, judged, limits
 from howdah.errors import ConfigurationError, RepositoryUnreadable, RestoreFailed
 from howdah.instance import Instance
 from howdah.locks import one_at_a_time
@@ -68,11 +68,11 @@ def run(
         )
         failure: BaseException | None = None
         try:
+            history.begin(instance, blank)
             with sandbox.engine() as client:
                 # A restore or a part of one that was killed may never be run again; none runs while a drill does.
                 sandbox.remove_left_over(client, instance, sandbox.RESTORE)
-                for left in sandbox.remove_left_over(client, instance):
-                    history.append(instance, interrupted(blank, left))
+                sandbox.remove_left_over(client, instance)
                 _drill(
                     client,
                     instance,

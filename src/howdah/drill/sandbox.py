@@ -66,23 +66,18 @@ def work_dir(instance: Instance, label: str = DRILL) -> Path:
     return instance.state_dir / ("drills" if label == DRILL else "restores") / "work"
 
 
-def remove_left_over(client: Any, instance: Instance, label: str = DRILL) -> list[str]:
-    """Remove what killed drills of this instance left; return their identities. Only who holds the lock may ask.
+def remove_left_over(client: Any, instance: Instance, label: str = DRILL) -> None:
+    """Remove what killed drills of this instance left. Only who holds the lock may ask.
 
     :param label: that its containers and volumes have.
     """
-    folder = work_dir(instance, label)
-    found = {path.name for path in folder.glob("*")}
     wanted = {"label": [f"{ENVIRONMENT}={instance.environment}", label]}
     for left in client.containers.list(all=True, filters=wanted, ignore_removed=True):
-        found.add(left.labels[label])
         left.remove(force=True, v=True)
     for volume in client.volumes.list(filters=wanted):
-        found.add(volume.attrs["Labels"][label])
         volume.remove(force=True)
     # What cannot be removed now is in nobody's way: the next one comes by here before it begins.
-    shutil.rmtree(folder, ignore_errors=True)
-    return sorted(found)
+    shutil.rmtree(work_dir(instance, label), ignore_errors=True)
 
 
 @dataclass
@@ -193,10 +188,7 @@ class Sandbox:
         return run_in(self.name, command)
 
     def begin_inside(self, *command: str) -> Callable[[], Output]:
-        """Begin a command beside the server of the copy; what is returned waits for its end.
-
-        What it says stays with it until then: it stands still when that is more than a socket holds.
-        """
+        """Begin a command beside the server of the copy; what is returned waits for its end and reads what it said."""
         made = self.client.api.exec_create(self.name, list(command))["Id"]
         said = self.client.api.exec_start(made, stream=True, demux=True)
 

@@ -73,7 +73,7 @@ def judged(blank: Drill, course: Course, failure: BaseException | None) -> Drill
         **course.facts,
         "phases": phases,
         "rto_seconds": round(phases["restore"] + phases["replay"], 3) if "verify" in phases else None,
-        "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "finished_at": _now(),
     }
     if failure is not None:
         known |= explained(failure, "drill")
@@ -106,6 +106,10 @@ def _praise(known: dict[str, Any], verdict: str) -> str:
     )
 
 
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 def explained(failure: BaseException, work: str) -> dict[str, Any]:
     """Return what a result says of a failure.
 
@@ -132,14 +136,13 @@ def explained(failure: BaseException, work: str) -> dict[str, Any]:
     }
 
 
-def interrupted(blank: Drill, left: str) -> Drill:
-    """Return what is known of a drill that was killed."""
-    return blank.model_copy(
+def interrupted(begun: Drill) -> Drill:
+    """Return what is known of a drill that began and was killed; its end is when somebody noticed."""
+    return begun.model_copy(
         update={
-            "identity": left,
-            "finished_at": blank.started_at,
+            "finished_at": _now(),
             "failure": "interrupted",
-            "sentence": f"{left} was killed before it ended; what it left was removed.",
+            "sentence": f"{begun.identity} began and never ended: it was killed, or the host went off.",
             "next_step": NEXT_STEPS["interrupted"],
         }
     )

@@ -56,7 +56,7 @@ def test_a_bad_drill_names_what_is_wrong_and_the_next_step():
     assert "<script>" not in html
 
 
-@pytest.mark.parametrize("drill", [GOOD, BAD, interrupted(GOOD, "x"), Drill(**GOOD.model_dump(
+@pytest.mark.parametrize("drill", [GOOD, BAD, interrupted(GOOD), Drill(**GOOD.model_dump(
     include={"identity", "instance", "environment", "howdah_version", "started_at"}))])  # fmt: skip
 def test_the_page_needs_nothing_else(drill):
     html = page.render(drill, [drill])

@@ -77,7 +77,7 @@ def test_the_history_grows_and_forgets_the_oldest(instance, monkeypatch):
 def test_a_failed_drill_leaves_the_last_proof_in_the_metrics(instance):
     history.append(instance, judged(BLANK, course(), None))
     before = (instance.metrics_dir / "howdah_drill.prom").read_text()
-    history.append(instance, interrupted(BLANK, "d1"))
+    history.append(instance, interrupted(BLANK))
     after = (instance.metrics_dir / "howdah_drill.prom").read_text()
     assert "howdah_drill_last_run_success{" in after
     proof = [line for line in before.splitlines() if line.startswith("howdah_drill_last_proven_timestamp")]
@@ -92,11 +92,44 @@ def test_each_repository_has_the_metrics_of_its_own_drills(instance):
     text = (instance.metrics_dir / "howdah_drill_2.prom").read_text()
     assert 'howdah_drill_last_run_success{environment="test",howdah_instance="howdah-test",repository="2"} 1' in text
     failed = BLANK.model_copy(update={"repository": str(instance.repository.path)})
-    history.append(place, interrupted(failed, "d1"))
+    history.append(place, interrupted(failed))
     assert 'repository="1"} 0' in (instance.metrics_dir / "howdah_drill.prom").read_text()
     assert (instance.metrics_dir / "howdah_drill_2.prom").read_text() == text
     history.append(instance, judged(failed, course(), None))
     assert not (instance.metrics_dir / "howdah_drill_2.prom").exists(), "it is declared no more"
+
+
+def test_a_drill_that_began_and_never_ended_is_told_of_once_and_proves_nothing(instance):
+    first, second = (BLANK.model_copy(update={"identity": name}) for name in ("first", "second"))
+    history.append(instance, judged(BLANK, course(), None))
+    history.begin(instance, first)
+    history.begin(instance, second)
+    history.append(instance, judged(second, course(), None))
+    history.begin(instance, BLANK)
+    told = history.read(instance)
+    assert [drill.identity for drill in told] == ["d", "first", "second"]
+    assert (told[1].verdict, told[1].failure, told[1].started_at) == ("failed", "interrupted", BLANK.started_at)
+    assert told[1].finished_at > BLANK.started_at
+
+
+def test_a_drill_that_is_killed_with_its_line_written_has_one(instance):
+    history.begin(instance, BLANK)
+    note = history.path(instance).with_name("begun.json")
+    left = note.read_text()
+    history.append(instance, judged(BLANK, course(), None))
+    assert not note.exists()
+    note.write_text(left)
+    history.begin(instance, BLANK.model_copy(update={"identity": "next"}))
+    assert [drill.verdict for drill in history.read(instance)] == ["proven"]
+
+
+def test_a_note_of_other_hands_is_refused_once(instance):
+    history.begin(instance, BLANK)
+    history.path(instance).with_name("begun.json").write_text("{}")
+    with pytest.raises(errors.HowdahError, match="no note of a drill"):
+        history.begin(instance, BLANK)
+    history.append(instance, judged(BLANK, course(), errors.HowdahError("what")))
+    history.begin(instance, BLANK)
 
 
 def test_a_history_of_other_hands_is_refused(instance):
