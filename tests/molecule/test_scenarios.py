@@ -40,6 +40,7 @@ def left_behind(environment: str) -> list[str]:
         for path in (
             Path("/etc/howdah") / environment,
             Path("/var/lib/howdah") / environment,
+            Path(f"/var/lib/howdah-{environment}-second"),
             Path("/var/log/howdah") / environment,
             Path("/opt/howdah") / environment,
             Path("/etc/cron.d") / f"howdah-{environment}",

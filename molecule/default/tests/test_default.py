@@ -19,8 +19,8 @@ SERVER_PORT = 25432
 CONTAINERS = [f"{NAME}-postgres", f"{NAME}-pgbouncer"]
 
 
-def run(*command: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, text=True, capture_output=True, timeout=120, env=env)
+def run(*command: str, env: dict[str, str] | None = None, timeout: int = 120) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, text=True, capture_output=True, timeout=timeout, env=env)
 
 
 def inspect(container: str) -> dict[str, object]:
@@ -240,16 +240,27 @@ def test_there_is_a_full_backup_and_cron_takes_more(host) -> None:
     assert f"{NAME}: diff backup" in log
 
 
-def test_a_drill_proves_the_last_backup(host) -> None:
+def test_each_repository_has_its_backups() -> None:
+    info = json.loads(backups())[0]
+    assert [(found["key"], found["status"]["code"]) for found in info["repo"]] == [(1, 0), (2, 0)]
+    assert {backup["database"]["repo-key"] for backup in info["backup"]} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("repository", "where"), [(1, f"{STATE}/repository"), (2, f"{STATE.parent}-{ENVIRONMENT}-second")]
+)
+def test_a_drill_proves_the_last_backup(host, repository: int, where: str) -> None:
     """With the instance's own rules of access: applications log in over TLS, each to its database."""
-    done = run(f"/usr/local/bin/howdah-{ENVIRONMENT}", "drill", "--instance", ENVIRONMENT, "--json")
+    command = f"/usr/local/bin/howdah-{ENVIRONMENT}"
+    done = run(command, "drill", "--instance", ENVIRONMENT, "--repo", str(repository), "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     drill = json.loads(done.stdout)
-    assert drill["verdict"] == "proven"
+    assert (drill["verdict"], drill["repository"]) == ("proven", where)
     assert (drill["databases"], drill["logins"]) == (6, 5)
     assert not run("docker", "ps", "--all", "--quiet", "--filter", f"name={NAME}-drill").stdout
     schedule = Path(f"/etc/cron.d/{NAME}-drill").read_text()
-    assert f"drill --instance {CONFIG}/instance.yml --repo 1 --report {STATE}/reports/drill.html" in schedule
+    page = f"{STATE}/reports/drill{'' if repository == 1 else f'-{repository}'}.html"
+    assert f"drill --instance {CONFIG}/instance.yml --repo {repository} --report {page}" in schedule
 
 
 def test_status_says_that_all_is_well() -> None:
@@ -257,6 +268,25 @@ def test_status_says_that_all_is_well() -> None:
     assert page["problems"] == []
     assert page["server"]["checksum_failures"] == 0
     assert page["archive"]["failing"] is False
+    assert [page[drill]["verdict"] for drill in ("drill", "second_drill")] == ["proven", "proven"]
+    rules = (CONFIG / f"{NAME}-alerts.yml").read_text()
+    assert 'howdah_drill_last_proven_timestamp_seconds{howdah_instance="' + NAME + '",repository="2"}' in rules
+
+
+def test_after_a_restore_clients_of_the_pooler_go_on() -> None:
+    """Its connections ended with the server that was stopped; a service must not see one of them."""
+    assert through_pooler("SELECT 1").returncode == 0
+    before = administrate("SELECT pg_postmaster_start_time()")
+    command = (f"/usr/local/bin/howdah-{ENVIRONMENT}", "restore", "--instance", ENVIRONMENT, "--to", "latest",
+               "--in-place", "--confirm", ENVIRONMENT, "--json")  # fmt: skip
+    deadline = time.monotonic() + 90
+    # 5: cron takes a backup at this moment.
+    while (done := run(*command, timeout=400)).returncode == 5 and time.monotonic() < deadline:
+        time.sleep(2)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert administrate("SELECT pg_postmaster_start_time()") != before
+    asked = through_pooler("SELECT current_user || ' ' || pg_is_in_recovery()")
+    assert asked.stdout.strip() == "dadm_user false", json.loads(done.stdout)["pooler"] + asked.stderr
 
 
 def test_command_runs_the_installed_engine() -> None:
