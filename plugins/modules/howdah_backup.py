@@ -48,7 +48,7 @@ label:
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 try:
-    from howdah.backup import list_backups, prepare, take
+    from howdah.backup import list_backups, prepare, take_each
     from howdah.errors import HowdahError
     from howdah.instance import load
 
@@ -79,9 +79,12 @@ def main() -> None:
             module.exit_json(changed=made, label=good[-1].label, msg=f"{good[-1].label} is there.")
         if module.check_mode:
             module.exit_json(changed=True, msg="A backup would be taken.")
-        taken = take(instance, module.params["type"])
+        done = take_each(instance, module.params["type"])
     except HowdahError as error:
         module.fail_json(msg=str(error))
+    for warning in done.warnings:
+        module.warn(warning)
+    taken = done.backups[0]
     seconds = taken.stopped - taken.started
     module.exit_json(
         changed=True,

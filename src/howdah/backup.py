@@ -54,6 +54,18 @@ class Backup:
     repository: int = 1
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a run came to.
+
+    :ivar backups: one for each repository, as they are listed.
+    :ivar warnings: what is said of gaps in an archive that lie before them.
+    """
+
+    backups: tuple[Backup, ...]
+    warnings: tuple[str, ...] = ()
+
+
 def read_info(text: str, stanza: str) -> list[Backup]:
     """Return the backups that ``pgbackrest info --output=json`` lists of one repository, oldest first.
 
@@ -135,11 +147,12 @@ def list_backups(instance: Instance, number: int = 1, configuration: str = CONFI
     return read_info(answer.out, instance.repository.stanza)
 
 
-def check(instance: Instance) -> None:
+def check(instance: Instance) -> tuple[str, ...]:
     """Have pgBackRest archive a segment and find it in the repository; then look for gaps in the archive.
 
+    :returns: what is said of gaps that lie before the newest good backup: see :func:`howdah.continuity.check`.
     :raises BackupFailed: it did not arrive.
-    :raises ArchiveIncomplete: segments are missing since the oldest backup.
+    :raises ArchiveIncomplete: segments are missing since the newest good backup.
     """
     answer = run_in(instance.server.container, [*pgbackrest(instance), "check"])
     if answer.code != 0:
@@ -149,21 +162,21 @@ def check(instance: Instance) -> None:
             f"Archiving{where if instance.repository.second else ''} does not work: {answer.complaint}.",
             f"See docker logs {instance.server.container}.",
         )
-    _check_continuity(instance)
+    return _check_continuity(instance)
 
 
-def _check_continuity(instance: Instance) -> None:
+def _check_continuity(instance: Instance) -> tuple[str, ...]:
     numbers = instance.repository.numbers
 
-    def look() -> None:
+    def look() -> tuple[str, ...]:
         each = [(pgbackrest(instance, number), list_backups(instance, number)) for number in numbers]
-        continuity.check(instance, each)
+        return continuity.check(instance, each)
 
     try:
-        look()
+        return look()
     except ArchiveIncomplete:
         # Between the lists of backups and of segments another backup may have let old ones go; a gap stays.
-        look()
+        return look()
 
 
 def next_kind(listed: list[Backup]) -> str:
@@ -174,17 +187,17 @@ def next_kind(listed: list[Backup]) -> str:
 
 def take(instance: Instance, kind: str = "auto") -> Backup:
     """Take a backup into each repository, and return that of the first one: see :func:`take_each`."""
-    return take_each(instance, kind)[0]
+    return take_each(instance, kind).backups[0]
 
 
-def take_each(instance: Instance, kind: str = "auto") -> tuple[Backup, ...]:
-    """Take a backup into each repository and a manifest of what they can bring back; return them as they are listed.
+def take_each(instance: Instance, kind: str = "auto") -> Taken:
+    """Take a backup into each repository and a manifest of what they can bring back.
 
     :param kind: ``full``, ``diff``, ``incr``, or ``auto``: full where there is none yet, else differential.
     :raises LockHeld: another backup runs.
     :raises BackupFailed: one of them failed, damaged pages were found, or there is no manifest to prove it by. Metrics
         keep the last success. A repository that fails does not keep the other one from its backup.
-    :raises ArchiveIncomplete: the backups are good, but segments are missing in the archive since the oldest one.
+    :raises ArchiveIncomplete: the backups are good, but segments are missing in the archive since they began.
     """
     if kind not in ("auto", *KINDS):
         raise ConfigurationError(f"There is no backup of type {kind!r}.", f"Use one of auto, {', '.join(KINDS)}.")
@@ -202,12 +215,12 @@ def take_each(instance: Instance, kind: str = "auto") -> tuple[Backup, ...]:
                 _write_manifest(instance, taken)
             if failed:
                 raise _together(instance, taken, failed)
-            _check_continuity(instance)
+            warnings = _check_continuity(instance)
         except HowdahError:
             backup_metrics.write(instance, began, taken, complete=False)
             raise
         backup_metrics.write(instance, began, taken, complete=True)
-    return tuple(taken)
+    return Taken(tuple(taken), warnings)
 
 
 def _take(instance: Instance, kind: str, number: int) -> Backup:

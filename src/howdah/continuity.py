@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from howdah import metrics, pg, wal
@@ -50,18 +51,24 @@ class Gap:
     :ivar last: the newest segment that was archived.
     :ivar oldest: label of the oldest backup from which a replay would read all of them.
     :ivar broken: backups that cannot be replayed beyond the gap, the oldest first.
+    :ivar after: the newest good backup, when it begins after the gap; ``None``: none does.
     """
 
     missing: tuple[str, ...]
     last: str
     oldest: str
     broken: tuple[Backup, ...]
+    after: Backup | None = None
 
 
-def check(instance: Instance, repositories: Sequence[tuple[Sequence[str], Sequence[Backup]]]) -> None:
-    """Require that every segment from the oldest backup until now is in each archive; keep what was found as metrics.
+def check(instance: Instance, repositories: Sequence[tuple[Sequence[str], Sequence[Backup]]]) -> tuple[str, ...]:
+    """Require that every segment from the newest good backup until now is in each archive.
+
+    What is found is kept as metrics. Segments that are missing between older backups are told of: what was lost with
+    them stays lost, and goes from the archive when the backups before it do.
 
     :param repositories: of each, how a command about it begins, and its backups, the oldest first.
+    :returns: a sentence for each archive with such a gap.
     :raises ArchiveIncomplete: names the first segment that is missing, and its timeline.
     :raises RepositoryUnreadable: the archive cannot be listed.
     """
@@ -70,13 +77,23 @@ def check(instance: Instance, repositories: Sequence[tuple[Sequence[str], Sequen
     # Asked before the listing, so that what the server calls archived must be in it.
     server = ServerWal(tuple(wal.begins(history, timeline, size)), size, last)
     found = [
-        (command, gap, backups[-1])
+        (command, gap, backups[-1].repository)
         for command, backups in repositories
         if backups and (gap := find(server, listing(instance, command), backups))
     ]
-    _write_metrics(instance, sum(len(gap.missing) for _, gap, _ in found))
-    if found:
-        raise _told(instance, *found[0])
+    open_ones = [each for each in found if each[1].after is None]
+    _write_metrics(
+        instance,
+        sum(len(gap.missing) for _, gap, _ in open_ones),
+        sum(len(gap.missing) for _, gap, _ in found if gap.after),
+    )
+    if open_ones:
+        _, gap, number = open_ones[0]
+        raise ArchiveIncomplete(
+            _sentence(instance, gap, number),
+            "What was written after it cannot be restored. Take a new backup now: howdah backup --type full.",
+        )
+    return tuple(_passed(instance, *each, after) for each in found if (after := each[1].after))
 
 
 def listing(instance: Instance, pgbackrest: Sequence[str], ask: Ask | None = None) -> str:
@@ -114,7 +131,8 @@ def find(server: ServerWal, listed: str, backups: Sequence[Backup]) -> Gap | Non
     if not missing:
         return None
     broken = tuple(found for found in ours if place(found.wal_start) <= place(missing[-1]))
-    return Gap(missing, last, ours[0].label, broken)
+    good = [found for found in ours if not found.error and found not in broken]
+    return Gap(missing, last, ours[0].label, broken, good[-1] if good else None)
 
 
 def _is_on(segment: str, server: ServerWal) -> bool:
@@ -122,28 +140,30 @@ def _is_on(segment: str, server: ServerWal) -> bool:
     return wal.expected(wal.number(segment, server.size), server.way, server.size) == segment
 
 
-def _told(instance: Instance, pgbackrest: Sequence[str], gap: Gap, newest: Backup) -> ArchiveIncomplete:
+def _sentence(instance: Instance, gap: Gap, number: int) -> str:
     first = gap.missing[0]
     rest = len(gap.missing) - 1
     more = f" and {rest} more" if rest else ""
-    place = f" of {instance.repository.where(newest.repository)}" if instance.repository.second else ""
-    what = (
+    place = f" of {instance.repository.where(number)}" if instance.repository.second else ""
+    return (
         f"The archive{place} has a gap: segment {first} of timeline {int(first[:8], 16)}{more}"
         f" {'are' if rest else 'is'} missing between backup {gap.oldest} and {gap.last}."
     )
-    if newest in gap.broken:
-        return ArchiveIncomplete(
-            what, "What was written after it cannot be restored. Take a new backup now: howdah backup --type full."
-        )
+
+
+def _passed(instance: Instance, pgbackrest: Sequence[str], gap: Gap, number: int, after: Backup) -> str:
+    """Say what is lost by a gap that a backup has left behind, and what is not."""
     expire = [
         " ".join(["docker exec", instance.server.container, *pgbackrest, "expire", f"--set={found.label}"])
         for found in gap.broken
         if found.kind == "full"
     ]
-    return ArchiveIncomplete(
-        what,
-        f"Backup {newest.label} begins after it and is good; {_named(gap.broken)} cannot be replayed beyond it."
-        f" When a full backup is newer and you can do without the older ones: {' && '.join(expire)}",
+    since = datetime.fromtimestamp(after.stopped, UTC)
+    return (
+        f"{_sentence(instance, gap, number)} Backup {after.label} begins after it: every time since"
+        f" {since:%Y-%m-%dT%H:%M:%SZ} can be restored, and none between the gap and that. {_named(gap.broken)}"
+        " cannot be replayed beyond the gap; they still lead to times before it, and this is said until retention"
+        f" lets them go. When you can do without them now and a full backup is newer: {' && '.join(expire)}"
     )
 
 
@@ -152,12 +172,16 @@ def _named(backups: Sequence[Backup]) -> str:
     return ", ".join(found.label for found in backups[-_NAMED:]) + (f" and {older} older" if older > 0 else "")
 
 
-def _write_metrics(instance: Instance, missing: int) -> None:
+def _write_metrics(instance: Instance, missing: int, passed: int) -> None:
     values = {
         "howdah_archive_checked_timestamp_seconds": ("When the archive was last looked at.", float(int(time.time()))),
         "howdah_archive_missing_segments": (
-            "WAL segments missing between the oldest backup and now.",
+            "WAL segments missing between the newest good backup, or one before it, and now.",
             float(missing),
+        ),
+        "howdah_archive_passed_missing_segments": (
+            "WAL segments missing before the newest good backup: times before it that cannot be restored.",
+            float(passed),
         ),
     }
     path = instance.metrics_dir / "howdah_archive.prom"

@@ -107,7 +107,7 @@ def renew(instance: Instance, copy: Path) -> tuple[Backup, ...]:
         write_private(_secrets(instance) / escrow.SECRET, f"{new}\n")
         escrow.write_receipt(_configuration(instance).parent, new, str(copy))
         backup.prepare(instance)
-    return backup.take_each(instance, "full")
+    return backup.take_each(instance, "full").backups
 
 
 def _read(copy: Path) -> str:

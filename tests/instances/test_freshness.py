@@ -168,7 +168,7 @@ def test_a_full_disk_of_the_repository_fails_the_backup_and_not_the_server(place
 
 
 def test_a_segment_that_is_gone_fails_backup_check_and_drill_which_name_it(place):
-    """Last: a gap stays in the archive of an instance until the backups before it go."""
+    """Last: a gap stays until the backups before it go; it is a failure until one begins after it."""
     write(place, 1)
     segment = place.value("SELECT pg_walfile_name(pg_current_wal_insert_lsn())")
     write(place, 1)
@@ -184,11 +184,19 @@ def test_a_segment_that_is_gone_fails_backup_check_and_drill_which_name_it(place
     drill = run(place.instance)
     assert (drill.failure, drill.exit_code, segment in drill.sentence) == ("archive", 9, True)
     done = verb(place, "backup", "--type", "full")
-    assert (done.returncode, named in done.stderr) == (9, True), done.stderr
-    assert figures(place)["howdah_backup_last_run_success"] == 0
+    assert (done.returncode, named in done.stderr) == (0, True), done.stderr
+    assert done.stderr.startswith("warning: The archive has a gap")
+    after = figures(place)
+    assert after["howdah_backup_last_run_success"] == 1
+    assert (after["howdah_archive_missing_segments"], after["howdah_archive_passed_missing_segments"]) == (0, 1)
+    checked = verb(place, "backup", "--check")
+    assert (checked.returncode, named in checked.stderr) == (0, True), checked.stderr
+    assert "the archive has no gap since the newest backup" in checked.stdout
+    drill = run(place.instance)
+    assert drill.verdict == "proven", drill.findings
     # The new backup begins after the gap, so the older ones may go.
-    _, _, commands = done.stderr.partition("you can do without the older ones: ")
+    _, _, commands = done.stderr.partition("a full backup is newer: ")
     subprocess.run(["sh", "-c", commands], check=True, capture_output=True)
     checked = verb(place, "backup", "--check")
-    assert checked.returncode == 0, checked.stderr
-    assert figures(place)["howdah_archive_missing_segments"] == 0
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert figures(place)["howdah_archive_passed_missing_segments"] == 0

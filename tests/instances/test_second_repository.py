@@ -23,7 +23,7 @@ def place() -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def taken(place: Place) -> tuple[backup.Backup, ...]:
-    return backup.take_each(place.instance)
+    return backup.take_each(place.instance).backups
 
 
 @pytest.fixture

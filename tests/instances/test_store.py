@@ -35,7 +35,7 @@ def place(store: Store) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def taken(place: Place) -> tuple[backup.Backup, ...]:
-    return backup.take_each(place.instance)
+    return backup.take_each(place.instance).backups
 
 
 def asked(store: Store) -> str:

@@ -49,6 +49,7 @@ HEALTHY: dict[str, str] = {
     "howdah_pg_wal_limit_bytes": "100x20",
     "howdah_archive_checked_timestamp_seconds": FRESH,
     "howdah_archive_missing_segments": "0x20",
+    "howdah_archive_passed_missing_segments": "0x20",
     "howdah_backup_last_run_timestamp_seconds": FRESH,
     "howdah_backup_last_run_success": "1x20",
     "howdah_backup_last_success_timestamp_seconds": FRESH,
@@ -93,7 +94,11 @@ CASES: dict[str, tuple[list[dict[str, str]], list[dict[str, str]]]] = {
         [{"howdah_wal_waiting_segments": "7x20", "howdah_wal_waiting_seconds": "300x20"}],
     ),
     "HowdahPgWalTooLarge": ([{"howdah_pg_wal_bytes": "151x20"}], [{"howdah_pg_wal_bytes": "150x20"}]),
-    "HowdahArchiveGap": ([{"howdah_archive_missing_segments": "1x20"}], []),
+    "HowdahArchiveGap": (
+        [{"howdah_archive_missing_segments": "1x20"}],
+        [{"howdah_archive_passed_missing_segments": "1x20"}],
+    ),
+    "HowdahArchiveGapPassed": ([{"howdah_archive_passed_missing_segments": "1x20"}], []),
     "HowdahBackupTooOld": (
         [
             {"howdah_backup_last_success_timestamp_seconds": ago(11 * 3600 + 30)},

@@ -37,25 +37,35 @@ def backup(where: str | None, kind: str, if_older: float | None, check: bool, as
     place = instances.load(where)
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if check:
-        engine.check(place)
-        click.echo(f"{stamp} {place.name}: archiving works, and the archive has no gap.")
+        warnings = engine.check(place)
+        _warn(*warnings)
+        gap = "has no gap since the newest backup" if warnings else "has no gap"
+        click.echo(f"{stamp} {place.name}: archiving works, and the archive {gap}.")
         return
     if if_older is not None and (age := _age(place, kind)) is not None and age <= if_older * 3600:
         full = "full " if kind == "full" else ""
         click.echo(f"{stamp} {place.name}: the last {full}backup is {show.age(int(age))} old, and none is due.")
         return
-    everywhere = engine.take_each(place, kind)
-    if doubt := key.doubt(place):
-        click.echo(f"warning: {doubt}", err=True)
+    done = engine.take_each(place, kind)
+    _warn(*done.warnings, key.doubt(place))
     if as_json:
-        show.print_json(asdict(everywhere[0]) | {"repositories": [asdict(taken) for taken in everywhere]})
+        show.print_json(
+            asdict(done.backups[0])
+            | {"repositories": [asdict(taken) for taken in done.backups], "warnings": list(done.warnings)}
+        )
         return
-    for taken in everywhere:
+    for taken in done.backups:
         where = f" in {place.repository.where(taken.repository)}" if place.repository.second else ""
         click.echo(
             f"{stamp} {place.name}: {taken.kind} backup {taken.label}{where}, {show.size(taken.size)},"
             f" {show.size(taken.repository_size)} added to the repository, {taken.stopped - taken.started} s."
         )
+
+
+def _warn(*warnings: str) -> None:
+    for warning in warnings:
+        if warning:
+            click.echo(f"warning: {warning}", err=True)
 
 
 def _age(place: instances.Instance, kind: str) -> float | None:

@@ -176,7 +176,9 @@ def patient_backup(course: Course, kind: str) -> str:
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            return backup.take(course.instance, kind).label
+            taken = backup.take_each(course.instance, kind)
+            course.findings += taken.warnings
+            return taken.backups[0].label
         except ArchiveIncomplete as error:
             course.findings.append(error.what)
             return backup.list_backups(course.instance)[-1].label

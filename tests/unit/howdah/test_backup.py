@@ -89,7 +89,7 @@ def repository(monkeypatch):
     monkeypatch.setattr(backup, "PATIENCE_SECONDS", 0.0)
     # What it needs is a server: tests/instances asks a real one.
     monkeypatch.setattr(backup, "_write_manifest", lambda *_: None)
-    monkeypatch.setattr(backup, "_check_continuity", lambda *_: None)
+    monkeypatch.setattr(backup, "_check_continuity", lambda *_: ())
     return stand_in
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -47,7 +48,14 @@ def test_a_whole_archive_has_no_gap():
 def test_whatever_is_missing_is_named_and_nothing_else(lost):
     gap = continuity.find(server(270), listing(set(ALL) - {segment(place) for place in lost}), [OLD, NEW])
     broken = (OLD, NEW) if max(lost) >= 260 else (OLD,)
-    assert gap == Gap(tuple(segment(place) for place in sorted(lost)), segment(270), "old", broken)
+    after = NEW if max(lost) < 260 else None
+    assert gap == Gap(tuple(segment(place) for place in sorted(lost)), segment(270), "old", broken, after)
+
+
+def test_a_damaged_backup_leaves_no_gap_behind():
+    lost = listing(set(ALL) - {segment(255)})
+    assert continuity.find(server(270), lost, [OLD, replace(NEW, error=True)]).after is None
+    assert continuity.find(server(270), lost, [OLD, NEW, replace(NEW, label="bad", error=True)]).after == NEW
 
 
 def test_what_lies_before_the_oldest_backup_may_be_gone():
@@ -89,15 +97,14 @@ def test_the_archive_of_an_earlier_cluster_is_not_looked_at():
     assert continuity.find(server(270), json.dumps(both), [OLD]) is None
 
 
-def test_the_sentence_names_segment_and_timeline_and_the_next_step(instance):
-    told = continuity._told(instance, ["pgbackrest"], Gap((segment(251),), segment(270), "old", (OLD,)), NEW)
-    assert told.exit_code == 9
-    assert told.what == (
-        "The archive has a gap: segment 0000000100000000000000FB of timeline 1 is missing"
-        " between backup old and 00000001000000010000000E."
+def test_the_sentence_names_segment_and_timeline_and_says_what_is_lost(instance):
+    gap = Gap((segment(251),), segment(270), "old", (OLD,), NEW)
+    told = continuity._passed(instance, ["pgbackrest"], gap, 1, NEW)
+    assert told.startswith(
+        "The archive has a gap: segment 0000000100000000000000FB of timeline 1 is missing between backup old and"
+        " 00000001000000010000000E. Backup new begins after it: every time since 1970-01-01T00:00:01Z can be restored,"
+        " and none between the gap and that. old cannot be replayed beyond the gap;"
     )
-    assert told.next_step.endswith("docker exec howdah-test-postgres pgbackrest expire --set=old")
-    gap = Gap((segment(261), segment(262)), segment(270), "old", (OLD, NEW))
-    told = continuity._told(instance, ["pgbackrest"], gap, NEW)
-    assert "and 1 more are missing" in told.what
-    assert told.next_step.endswith("howdah backup --type full.")
+    assert told.endswith("docker exec howdah-test-postgres pgbackrest expire --set=old")
+    more = Gap((segment(261), segment(262)), segment(270), "old", (OLD, NEW))
+    assert "and 1 more are missing" in continuity._sentence(instance, more, 1)
