@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ _LANES = {
 """Lane → a first row's value, by which the driver learns the type; the expression to select; what makes a row odd."""
 
 _LONG = ("text", "blob")
+# Bytes of a source from which on it is worth a look whether it has long values at all.
+_LARGE = 8 << 20
 _TOO_LONG = f"octet_length({{c}}) > {_LONGEST}"
 
 
@@ -115,11 +118,11 @@ def units(
     :param only: rowids to read, ascending; ``None``: all rows.
     :raises SourceError: the snapshot cannot be read.
     """
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(adbc.connect(uri, autocommit=True)) as connection, closing(connection.cursor()) as cursor:
+        with closing(adbc.connect(_uri(path), autocommit=True)) as connection, closing(connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(_BATCH_ROWS)})
-            for query in _queries(table, columns, kinds, pure, only):
+            long = _long(path, table.name, tuple(columns)) if only is None else frozenset(columns)
+            for query in _queries(table, columns, kinds, pure, long, only):
                 cursor.execute(query)
                 with cursor.fetch_record_batch() as reader:
                     yield from _gathered(reader, bool(table.rowid))
@@ -131,34 +134,71 @@ def units(
         ) from error
 
 
+def _long(path: Path, table: str, columns: tuple[str, ...]) -> frozenset[str]:
+    """Return the columns of a snapshot that may have values too long for a batch: all, where a look is not worth it."""
+    there = path.stat()
+    if not columns or there.st_size < _LARGE:
+        return frozenset(columns)
+    return _looked_for_long(path, (there.st_ino, there.st_size, there.st_mtime_ns), table, columns)
+
+
+@lru_cache(maxsize=512)
+def _looked_for_long(path: Path, _: tuple[int, ...], table: str, columns: tuple[str, ...]) -> frozenset[str]:
+    """Look once for all stages of a run: at the head of each row, where SQLite keeps how long its values are.
+
+    :param _: tells the file from another one that is at the same place later.
+    """
+    asked = ", ".join(f"coalesce(max({_TOO_LONG.format(c=quoted(column))}), 0)" for column in columns)
+    with closing(adbc.connect(_uri(path), autocommit=True)) as connection, closing(connection.cursor()) as cursor:
+        cursor.execute(f"SELECT {asked} FROM {quoted(table)}")
+        found = cursor.fetchone() or ()
+    return frozenset(column for column, long in zip(columns, found, strict=True) if long)
+
+
+def _uri(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+
+
 def _queries(
     table: SourceTable,
     columns: Sequence[str],
     kinds: Sequence[str],
     pure: Collection[str],
+    long: Collection[str],
     only: NDArray[np.int64] | None,
 ) -> Iterator[str]:
     if only is None:
-        yield _query(table, columns, kinds, pure)
+        yield _query(table, columns, kinds, pure, long)
         return
     for start in range(0, len(only), UNIT_ROWS):
         chosen = ",".join(map(str, only[start : start + UNIT_ROWS].tolist()))
         wanted = f" WHERE {table.rowid} IN (SELECT value FROM json_each('[{chosen}]'))"
-        yield _query(table, columns, kinds, pure, wanted)
+        yield _query(table, columns, kinds, pure, long, wanted)
 
 
 def _query(
-    table: SourceTable, columns: Sequence[str], kinds: Sequence[str], pure: Collection[str], where: str = ""
+    table: SourceTable,
+    columns: Sequence[str],
+    kinds: Sequence[str],
+    pure: Collection[str],
+    long: Collection[str],
+    where: str = "",
 ) -> str:
     sentinel = ", ".join(["0", "0", *(_LANES[kind][0] for kind in kinds)])
     odd = _balanced(
         [
             condition.format(c=quoted(column))
             for column, kind in zip(columns, kinds, strict=True)
-            for condition in ((_TOO_LONG,) if kind in _LONG else ()) + (() if column in pure else (_LANES[kind][2],))
+            for condition in ((_TOO_LONG,) if kind in _LONG and column in long else ())
+            + (() if column in pure else (_LANES[kind][2],))
         ]
     )
-    selected = [_LANES[kind][1].format(c=quoted(column)) for column, kind in zip(columns, kinds, strict=True)]
+    selected = [
+        quoted(column) if column in pure and (kind not in _LONG or column not in long)
+        # What is of another class, or too long, becomes something of the lane's type.
+        else _LANES[kind][1].format(c=quoted(column))
+        for column, kind in zip(columns, kinds, strict=True)
+    ]  # fmt: skip
     values = ", ".join([table.rowid or "0", f"{odd} IS TRUE", *selected])
     order = table.rowid or (", ".join(quoted(c) for c in table.primary_key) if table.without_rowid else "")
     ordered = f" ORDER BY {order}" if order else ""
