@@ -6,6 +6,8 @@ INVENTORY ?= inventories/local
 INSTANCE ?= local
 ROWS ?= small
 CRON := /etc/cron.d
+# One more than processors: much of what tests do is wait for a server.
+WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
 PLAYBOOK := $(BIN)/ansible-playbook -i $(INVENTORY)
 # Kept out of the checkout's way: what Ansible unpacks for itself.
 export ANSIBLE_HOME := $(CURDIR)/.ansible
@@ -42,7 +44,7 @@ images: $(VENV)/complete
 	@$(PLAYBOOK) playbooks/images.yml
 
 test: $(VENV)/complete images ## Run every check on real servers
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/complete images ## Measure the engine beside its peers: ROWS=small, reference or a number
 	@$(BIN)/python -m tests.bench --rows $(ROWS)

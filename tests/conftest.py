@@ -11,9 +11,39 @@ from typing import Any
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import conninfo, sql
 
 from tests.servers import server
+
+# How long an example takes hangs on what else the machine does, other workers' tests above all.
+settings.register_profile("howdah", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("howdah")
+
+# Files and folders, the longest first: what is short fills the gaps at the end.
+LONGEST = (
+    "molecule/test_default.py",
+    "molecule",
+    "instances/test_restore.py",
+    "instances/test_drill.py",
+    "instances/test_killed.py",
+    "instances",
+    "bench",
+    "postgres",
+)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Order the files for workers, which take one after the other; by hand they run as they are named."""
+    if not hasattr(config, "workerinput"):
+        return
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(Path(__file__).parent)
+        found = (n for n, name in enumerate(LONGEST) if Path(name) in (path, *path.parents))
+        return next(found, len(LONGEST))
+
+    items.sort(key=rank)
 
 
 class Database(str):

@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import docker
 import psycopg
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
 LABEL = "io.howdah.tests"
 PASSWORD = "for-tests-only"
@@ -37,9 +38,13 @@ def server() -> Iterator[str]:
     """Give the superuser conninfo of a server, without a database name.
 
     ``HOWDAH_TEST_DSN`` if it is set; else a throw-away container, removed afterwards.
+
+    :raises RuntimeError: that one is to serve several workers, whose roles have the same names.
     """
     given = os.environ.get("HOWDAH_TEST_DSN")
     if given:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            raise RuntimeError("HOWDAH_TEST_DSN is one server, and each worker needs its own: make test WORKERS=0.")
         yield given
         return
     with container() as started:
@@ -107,10 +112,18 @@ def newest_image(client: Any) -> Any:
 
 def remove_left_over(client: Any) -> None:
     """Remove the containers of processes that were killed; those of a run that is going on stay."""
-    for left in client.containers.list(all=True, filters={"label": LABEL}):
+    for left in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
         if not Path("/proc", left.labels[LABEL]).exists():
-            with suppress(NotFound):
-                left.remove(force=True, v=True)
+            remove(left)
+
+
+def remove(container: Any) -> None:
+    """Remove a container and its volumes, unless another process just does so or has done so."""
+    try:
+        container.remove(force=True, v=True)
+    except APIError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
+            raise
 
 
 def _conninfo(client: Any, identity: str) -> str:

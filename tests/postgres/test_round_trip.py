@@ -55,7 +55,7 @@ def numbers():
     return itertools.count()
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=databases)
 def test_lossless_columns_come_back_value_by_value_and_class_by_class(database, tmp_path, numbers, content):
     source, target = tmp_path / "source.db", tmp_path / "target.db"

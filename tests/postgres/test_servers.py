@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import suppress
 
 import docker
 import pytest
-from docker.errors import NotFound
 
-from tests.servers import LABEL, remove_left_over
+from tests.servers import LABEL, remove, remove_left_over
 
 
 @pytest.fixture
@@ -27,8 +25,7 @@ def created():
 
     yield create
     for container in made:
-        with suppress(NotFound):
-            container.remove(force=True, v=True)
+        remove(container)
     client.close()
 
 
@@ -38,7 +35,9 @@ def test_only_the_servers_of_processes_that_ended_are_removed(created):
     ours, left = created(os.getpid()), created(ended.pid)
     client = docker.from_env(timeout=60)
     remove_left_over(client)
-    there = {container.id for container in client.containers.list(all=True, filters={"label": LABEL})}
+    there = {
+        container.id for container in client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+    }
     client.close()
     assert ours in there
     assert left not in there

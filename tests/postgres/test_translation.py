@@ -160,7 +160,7 @@ _CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=_CONDITIONS)
 @example(condition="((i / (i = j)) > 0)")
 def test_whatever_is_translated_means_the_same(engines, condition):

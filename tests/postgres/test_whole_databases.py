@@ -16,7 +16,6 @@ from tests import strategies
 
 @settings(
     max_examples=12,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     # Each try is a migration: to shrink an example would take minutes.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

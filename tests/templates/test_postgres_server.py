@@ -125,6 +125,6 @@ values = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, blacklist_
 
 
 @given(value=values | st.sampled_from(["it's", "''", r"C:\temp\new", "\\", "\\'", "a # b", "%m [%p] "]))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_value_reaches_the_server_as_the_inventory_says_it(conf, value):
     assert conf(postgres_server_settings={"a.b": value})["a.b"] == value

@@ -175,8 +175,9 @@ def test_what_was_made_to_take_the_place_must_still_be_there(course, ground):
     assert prepare.prepare(course, ground.tools).way == WAY
 
 
-@pytest.mark.parametrize("at", [1000.0, time.time()])
-def test_what_came_back_and_is_worked_on_is_not_brought_back_again(course, ground, backups, monkeypatch, at):
+@pytest.mark.parametrize("clock", [lambda: 1000.0, time.time], ids=["long ago", "now"])
+def test_what_came_back_and_is_worked_on_is_not_brought_back_again(course, ground, backups, monkeypatch, clock):
+    at = clock()
     monkeypatch.setattr(point, "segment", lambda _: "000000030000000000000009")
     course.left, ground.standing, ground.running = leaves("switched", at=at), stands(restoring=None), True
     prepared = prepare.prepare(course, ground.tools)

@@ -80,7 +80,7 @@ def same(one, other):
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(
     strategies.declarations,
     strategies.targets,

@@ -40,13 +40,13 @@ def test_a_run_that_somebody_looks_at_goes_on(tmp_path):
     over = threading.Event()
 
     def look():
-        while not over.wait(0.1):
+        while not over.wait(0.05):
             (tmp_path / "seen").touch()
 
     watcher = threading.Thread(target=look)
     watcher.start()
     try:
-        with stoppable(), watched(tmp_path, interval=0, patience=0.5):
+        with stoppable(), watched(tmp_path, interval=0, patience=1):
             time.sleep(2)
     finally:
         over.set()

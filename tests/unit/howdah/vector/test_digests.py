@@ -69,7 +69,7 @@ def digests(path, count_):
     return written, [digest for _, found in digested(path, plan, lanes) for digest in found.tolist()]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=tables)
 def test_rows_have_the_same_digest_when_they_are_the_same_and_else_another(tmp_path, numbers, content):
     path = tmp_path / f"{next(numbers)}.db"

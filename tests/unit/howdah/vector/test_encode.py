@@ -188,7 +188,7 @@ def compare(path, plan):
 
 
 @pytest.mark.parametrize("case", CASTS, ids=lambda c: f"{c[0]}-{c[1].sql}-{len(c[2])}")
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(column=st.lists(values, min_size=1, max_size=40))
 @example(column=[])
 def test_one_column_of_anything(tmp_path, case, column):
@@ -207,7 +207,7 @@ FITTING = {
 }
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), without_rowid=st.booleans())
 def test_whole_rows_of_many_columns(tmp_path, data, without_rowid):
     """Columns beside each other: rejects name the first column, NULLs and stand-ins keep their places."""
