@@ -30,6 +30,9 @@ LONGEST = (
     "instances",
     "bench",
     "postgres",
+    "unit/test_escrow.py",
+    "unit/test_required_proof.py",
+    "unit/test_sample.py",
 )
 
 
