@@ -11,6 +11,7 @@ from tests.bench import output
 from tests.bench.bench import Options, run
 from tests.bench.contest import NAMES, chosen
 from tests.bench.generate import NAMED, size
+from tests.bench.results import Results
 from tests.bench.tools import ROOT
 from tests.packages import Missing
 
@@ -34,8 +35,10 @@ def main() -> int:
         in_memory=not given.disk,
     )
     try:
+        earlier = Results.from_json(given.add.read_text(encoding="utf-8")) if given.add else None
         results = run(options, say=lambda line: print(line, flush=True))
-    except (Missing, RuntimeError) as error:
+        results = results.joined(earlier) if earlier else results
+    except (Missing, RuntimeError, ValueError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     output.show(results)
@@ -61,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tables", type=int, metavar="N", help="small tables (default: 10,000 at reference size)")
     parser.add_argument("--disk", action="store_true", help="keep the server's data in a volume, not in memory")
     parser.add_argument("--folder", type=Path, default=ROOT / ".local" / "bench", help="for sources, peers and results")
+    parser.add_argument("--add", type=Path, metavar="FILE", help="JSON of an earlier run, for what is not measured now")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="results as JSON (default: results.json in the folder)"
     )

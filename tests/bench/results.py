@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import json
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tests.bench.measure import Usage
@@ -43,6 +44,33 @@ class Results:
     def of(self, step: str) -> tuple[Run, ...]:
         """Return the runs of a step that count, by round."""
         return tuple(sorted((r for r in self.runs if r.step == step and not r.wrong), key=lambda run: run.round))
+
+    def joined(self, earlier: Results) -> Results:
+        """Return these results with those of an earlier run for steps that nobody took in this one.
+
+        Machine and server are those of the earlier run, as most of the figures are; the busier of both counts.
+
+        :raises ValueError: it had other rows.
+        """
+        if (self.rows, self.source_bytes) != (earlier.rows, earlier.source_bytes):
+            raise ValueError(f"the earlier results are of {earlier.rows:,} rows, these of {self.rows:,}")
+        again = {run.step for run in self.runs}
+        rounds = sorted({self.options["rounds"], earlier.options["rounds"]}, key=str)
+        load = max((found.machine["load when it began"] for found in (self, earlier)), key=float)
+        return replace(
+            earlier,
+            machine=earlier.machine | {"load when it began": load},
+            options=earlier.options | {"rounds": " or ".join(map(str, rounds))},
+            runs=tuple(run for run in earlier.runs if run.step not in again) + self.runs,
+            absent={name: why for name, why in (earlier.absent | self.absent).items() if name not in again},
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """Return what was written as JSON; the promises in it are judged anew."""
+        given = {name: value for name, value in json.loads(text).items() if name != "promises"}
+        runs = tuple(Run(**{**run, "usage": Usage(**run["usage"])}) for run in given["runs"])
+        return cls(**{**given, "runs": runs})
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready values."""

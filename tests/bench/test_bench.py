@@ -178,7 +178,7 @@ def _results(**seconds: tuple[float, ...]) -> Results:
     return Results(
         {"load when it began": "0.3"},
         {"version": "15", "data": ""},
-        {"files": 100, "workers": 2},
+        {"files": 100, "workers": 2, "rounds": 3},
         0,
         0,
         tuple(runs),
@@ -227,6 +227,16 @@ def test_a_drill_is_judged_as_a_whole_and_by_its_verification():
         "memory of a drill": False,
         "memory of a manifest": False,
     }
+
+
+def test_what_was_not_measured_again_comes_from_earlier_results():
+    earlier = _results(ceiling=(1.0,), manifest=(9.0, 9.0))
+    later = replace(_results(manifest=(4.0,), scan=(2.0,)), machine=earlier.machine | {"load when it began": "7.5"})
+    both = later.joined(Results.from_json(output.to_json(earlier)))
+    assert {run.step: run.seconds for run in both.runs} == {"ceiling": 1.0, "manifest": 4.0, "scan": 2.0}
+    assert "7.5" in output.remarks(both)[0]
+    with pytest.raises(ValueError, match="earlier results are of"):
+        later.joined(replace(earlier, rows=earlier.rows + 1))
 
 
 def test_figures_of_a_busy_machine_say_so():
