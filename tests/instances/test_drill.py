@@ -133,7 +133,7 @@ def test_the_replay_goes_to_the_point_of_the_manifest_that_could_be_taken(place,
     def once(*arguments: Any, **options: Any) -> Any:
         if not moved:
             moved.append(True)
-            place.query("INSERT INTO customers (name) VALUES ('between the points')")
+            place.query("INSERT INTO customers (name) VALUES ('later')")
             raise gather.Moved("Table public.customers of shop_db was truncated, rebuilt or dropped.")
         return contents(*arguments, **options)
 

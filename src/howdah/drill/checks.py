@@ -11,7 +11,7 @@ import psycopg
 
 from howdah import pg
 from howdah.drill.model import DrillFinding
-from howdah.drill.sandbox import Sandbox
+from howdah.drill.sandbox import Sandbox, Work
 from howdah.instance import Instance, Output
 from howdah.manifest import compare, facts, gather
 from howdah.manifest.model import DatabaseImage, Facts, Manifest, Probe
@@ -19,6 +19,8 @@ from howdah.pg import Connection
 
 SHOWN = 50
 _PASSWORDS = ".pgpass"
+# This too is in the folder of the copy's socket.
+_STOPPED = "stopped"
 
 
 def while_running(sandbox: Sandbox, instance: Instance, manifest: Manifest | None) -> Iterator[DrillFinding]:
@@ -131,9 +133,16 @@ def structures(answer: Output) -> Iterator[DrillFinding]:
         yield DrillFinding(check="amcheck", message=f"{message.rstrip('.')}.")
 
 
-def checksums(sandbox: Sandbox) -> Iterator[DrillFinding]:
-    """Have pg_checksums read every page of the stopped copy; yield what it finds."""
-    answer = sandbox.run(["pg_checksums", "--check"], "checksums")
+def begin_checksums(sandbox: Sandbox) -> Work:
+    """Start the container in which pg_checksums reads every page of the copy, once its server has stopped."""
+    script = 'until [ -e "$1" ]; do sleep 0.02; done; exec pg_checksums --check'
+    return sandbox.begin(["/bin/sh", "-c", script, "checksums", f"/run/postgresql/{_STOPPED}"], "checksums")
+
+
+def checksums(sandbox: Sandbox, reading: Work) -> Iterator[DrillFinding]:
+    """Let pg_checksums read the copy, whose server has stopped; yield what it finds."""
+    (sandbox.folder / _STOPPED).touch()
+    answer = reading.end()
     if answer.code == 0:
         return
     found = [line.partition("error: ")[2] or line for line in answer.err.splitlines() if line.strip()]

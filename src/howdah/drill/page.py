@@ -11,8 +11,8 @@ from howdah.report import page
 SHOWN = 60
 # What a phase is, in words of the reader.
 PHASES = {
-    "prepare": "write a sign of life, wait for the archive",
-    "restore": "copy the backup back, and note meanwhile what is there",
+    "prepare": "choose the backup, and wait for notes that take longer than the copying",
+    "restore": "copy the backup back; meanwhile write a sign of life and note what is there",
     "replay": "repeat what was written since the backup",
     "verify": "compare everything with what was noted",
 }

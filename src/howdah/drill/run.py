@@ -15,7 +15,7 @@ from howdah.backup import Backup
 from howdah.drill import checks, history, point, recover, sandbox
 from howdah.drill.model import Drill
 from howdah.drill.recover import Goal
-from howdah.drill.sandbox import Sandbox, Work
+from howdah.drill.sandbox import Sandbox
 from howdah.drill.verdict import Course, judged, limits
 from howdah.errors import ConfigurationError, RepositoryUnreadable, RestoreFailed
 from howdah.instance import Instance
@@ -113,57 +113,56 @@ def _drill(
                 "Find the damage with pg_amcheck on the server and correct it, then howdah backup --type full.",
             )
         point.room(instance, client.info()["DockerRootDir"], chosen.size)
-        # A heartbeat after the time is also what lets a replay to it end: it needs a later commit.
-        point.beat(instance, identity)
     with sandbox.sandbox(client, instance, identity) as copy:
         manifest = _brought_back(copy, instance, chosen, course, pitr)
         with course.clock.stage("replay"):
-            # A second try of the manifest has another point than the one that pgBackRest was told.
+            # The manifest may have another point than the one that pgBackRest was told.
             copy.start(**({"recovery_target_name": manifest.point} if manifest else {}))
             copy.wait_for_promotion(REPLAY_SECONDS)
             _arrived(copy, course, pitr)
         if meddle:
             meddle(copy.dsn)
         with course.clock.stage("verify"):
+            reading = checks.begin_checksums(copy)
             course.findings += checks.while_running(copy, instance, manifest)
             if manifest:
                 course.facts |= _extent(manifest)
             else:
                 course.proven = False
             copy.stop()
-            course.findings += checks.checksums(copy)
+            course.findings += checks.checksums(copy, reading)
 
 
 def _brought_back(
     copy: Sandbox, instance: Instance, chosen: Backup, course: Course, pitr: datetime | None
 ) -> Manifest | None:
-    """Copy the backup back, and take the manifest meanwhile; return it, or ``None`` for a time in the past.
+    """Copy the backup back, and meanwhile take the manifest and see that the archive has what the replay will need.
 
-    Nothing is copied before the archive has what the replay will need.
+    Return the manifest, or ``None`` for a time in the past.
     """
     manifest: Manifest | None = None
-    under_way: list[Work] = []
 
-    def begin(name: str, lsn: str, segment: str) -> None:
+    def reach(name: str, lsn: str, segment: str) -> None:
         course.facts |= {"point": name, "target_lsn": lsn}
         point.archive(instance, segment, chosen)
         point.check_archive(instance, chosen, segment)
-        if not under_way:
-            # A restore that failed late may have left a newer timeline in the archive, which is not the server's.
-            goal = Goal("time" if pitr else "name", name, str(int(segment[:8], 16)))
-            under_way.append(recover.begin(copy, instance, chosen, goal, "--archive-mode=off"))
 
     with course.clock.stage("prepare"):
+        # A restore that failed late may have left a newer timeline in the archive, which is not the server's.
+        timeline = str(int(point.segment(instance)[:8], 16))
+        goal = Goal("time" if pitr else "name", _zoned(pitr) or copy.identity, timeline)
+        work = recover.begin(copy, instance, chosen, goal, "--archive-mode=off")
+        # A heartbeat after the time is also what lets a replay to it end: it needs a later commit.
+        point.beat(instance, copy.identity)
         if pitr:
             segment = point.segment(instance)
-            begin(_zoned(pitr), "", segment)
+            reach(goal.value, "", segment)
         else:
             manifest = store.take(
-                instance, copy.identity, chosen.label, lambda found: begin(found.name, found.lsn, found.segment)
+                instance, copy.identity, chosen.label, lambda found: reach(found.name, found.lsn, found.segment)
             )
             store.keep(instance, manifest)
             segment = manifest.segment
-    (work,) = under_way
     beside = time.monotonic() - work.began
     with course.clock.stage("restore"):
         recover.finish(work, copy, instance, chosen, last=segment)
