@@ -135,7 +135,7 @@ def structures(answer: Output) -> Iterator[DrillFinding]:
 
 def begin_checksums(sandbox: Sandbox) -> Work:
     """Start the container in which pg_checksums reads every page of the copy, once its server has stopped."""
-    script = 'until [ -e "$1" ]; do sleep 0.02; done; exec pg_checksums --check'
+    script = 'until [ -e "$1" ]; do sleep 0.1; done; exec pg_checksums --check'
     return sandbox.begin(["/bin/sh", "-c", script, "checksums", f"/run/postgresql/{_STOPPED}"], "checksums")
 
 

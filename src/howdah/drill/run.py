@@ -22,6 +22,7 @@ from howdah.instance import Instance
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
 from howdah.manifest.model import Manifest
+from howdah.manifest.moment import Moment
 from howdah.stopping import Stopped
 
 REPLAY_SECONDS = 6 * 3600.0
@@ -142,6 +143,12 @@ def _brought_back(
     """
     manifest: Manifest | None = None
 
+    def told(found: Moment) -> None:
+        for connection in found.connections.values():
+            # One process each: how long the copying takes is what the drill measures.
+            pg.execute(connection, "SET LOCAL max_parallel_workers_per_gather = 0")
+        reach(found.name, found.lsn, found.segment)
+
     def reach(name: str, lsn: str, segment: str) -> None:
         course.facts |= {"point": name, "target_lsn": lsn}
         point.archive(instance, segment, chosen)
@@ -158,9 +165,7 @@ def _brought_back(
             segment = point.segment(instance)
             reach(goal.value, "", segment)
         else:
-            manifest = store.take(
-                instance, copy.identity, chosen.label, lambda found: reach(found.name, found.lsn, found.segment)
-            )
+            manifest = store.take(instance, copy.identity, chosen.label, told)
             store.keep(instance, manifest)
             segment = manifest.segment
     beside = time.monotonic() - work.began
