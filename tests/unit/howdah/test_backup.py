@@ -18,7 +18,7 @@ from howdah import backup, continuity, metrics
 from howdah.backup import Backup, BackupFailed, read_info, take
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
 from howdah.instance import Output
-from howdah.locks import one_at_a_time
+from howdah.locks import is_held, one_at_a_time
 
 LAST_SUCCESS = "howdah_backup_last_success_timestamp_seconds"
 
@@ -409,3 +409,13 @@ def test_a_gap_must_be_there_when_looked_at_again(instance, monkeypatch, gaps):
         with pytest.raises(ArchiveIncomplete):
             backup.check(instance)
     assert len(looks) == 2
+
+
+def test_who_only_asks_whether_it_runs_is_in_nobodys_way(instance, monkeypatch):
+    assert not is_held(instance, "restore")
+    asks = (instance.state_dir / "restore.lock").open("w")
+    fcntl.flock(asks, fcntl.LOCK_SH)
+    assert not is_held(instance, "restore")
+    monkeypatch.setattr("howdah.locks.time.sleep", lambda _: asks.close())
+    with one_at_a_time(instance, "restore"):
+        assert is_held(instance, "restore")
