@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from howdah import backup
+from howdah.drill import point
 from howdah.manifest import store
 
 
@@ -35,3 +36,9 @@ def test_a_manifest_holds_no_password(place, taken):
     (verifier,) = place.query("SELECT rolpassword FROM pg_authid WHERE rolname = 'shop_user'")[0]
     assert "SCRAM" not in text
     assert verifier.partition("$")[2][:20] not in text
+
+
+def test_the_segment_of_a_server_where_nothing_happens_is_archived_too(place, taken):
+    # Twice: after the first one the server writes a segment with nothing in it, which it would not end.
+    for _ in range(2):
+        point.archive(place.instance, point.segment(place.instance), taken, patience=20)

@@ -103,6 +103,8 @@ def archive(instance: Instance, segment: str, chosen: Backup, *, patience: float
     """
     until = time.monotonic() + patience
     with pg.connect(instance.dsn()) as connection:
+        # A segment that nothing was written to is not ended, and not archived: so something is written first.
+        connection.execute("SELECT pg_create_restore_point('howdah-switch')")
         connection.execute("SELECT pg_switch_wal()")
         while True:
             row = connection.execute(
