@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from howdah.errors import TargetRefused
 from howdah.pipeline import migrate, plan
 
 SECOND = '''"""The second."""
@@ -60,13 +59,6 @@ def test_a_new_revision_is_seen_and_run(database, request_):
     assert migrate(request_).created == ("revision 0002: The second.",)
     assert database.query("SELECT id, n, more FROM t ORDER BY id") == [(1, 2, None), (3, 4, None)]
     assert plan(request_).statements == ()
-
-
-def test_a_schema_that_somebody_else_took_on_is_refused(database, request_):
-    migrate(request_)
-    database.query("UPDATE alembic_version SET version_num = 'theirs'")
-    with pytest.raises(TargetRefused, match="theirs, which this application does not have"):
-        migrate(request_)
 
 
 def test_a_schema_that_was_taken_back_is_brought_to_its_head_again(database, request_):
