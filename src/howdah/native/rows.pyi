@@ -1,0 +1,66 @@
+"""What the compiled module offers."""
+
+from collections.abc import Sequence
+
+from howdah.vector.fields import Field
+
+class ReadError(Exception):
+    """SQLite cannot read the rows; its own sentence."""
+
+class Bytes:
+    """Bytes that are not copied again; they can be read through the buffer protocol."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __len__(self) -> int: ...
+
+class Batch:
+    """Consecutive rows.
+
+    :ivar locators: of all rows, int64.
+    :ivar digests: of all rows, uint64.
+    :ivar settled: of all rows, one byte each, 1 where the row is in the stream; empty without fields.
+    :ivar stream: the rows that are settled, as a binary COPY stream without header and trailer.
+    :ivar keys: the same rows with their key fields only.
+    :ivar key_sizes: bytes of each row in ``keys``, int32.
+    """
+
+    locators: Bytes
+    digests: Bytes
+    settled: Bytes
+    stream: Bytes
+    keys: Bytes
+    key_sizes: Bytes
+    rows: int
+    def __len__(self) -> int: ...
+
+class Rows:
+    """The rows of a query, whose first column is the locator.
+
+    :param uri: of the file, for SQLite.
+    :param fields: of the stream; none: rows are only digested.
+    :param key: places of the key's fields.
+    :param located: the first column is the rowid; otherwise it is ignored, and rows are counted from 1.
+    :param staged: locator and chunk are put in front of the fields, as the staging table has them.
+    :raises ReadError: the file cannot be opened, or the query not be understood.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        query: str,
+        fields: Sequence[Field] = (),
+        key: Sequence[int] = (),
+        *,
+        located: bool = True,
+        staged: bool = False,
+    ) -> None: ...
+    def read(self, rows: int, size: int, chunk: int = 0) -> Batch | None:
+        """Return the next rows, or ``None`` when there are none.
+
+        :param rows: at most so many.
+        :param size: no further row once there are so many bytes, by the values in the source.
+        :param chunk: number to put in front of staged rows.
+        :raises ReadError: the file is damaged, or cannot be read.
+        """
+    def close(self) -> None:
+        """Let go of the file."""

@@ -1,0 +1,238 @@
+"""Reads rows of a SQLite file, digests them, and writes those that are simple as a binary COPY stream."""
+
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+
+cdef extern from "sqlite3.h" nogil:
+    ctypedef struct sqlite3
+    ctypedef struct sqlite3_stmt
+    int SQLITE_OK, SQLITE_ROW, SQLITE_DONE
+    int SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_OPEN_NOMUTEX
+    int sqlite3_open_v2(const char *name, sqlite3 **connection, int flags, const char *vfs)
+    int sqlite3_close(sqlite3 *connection)
+    const char *sqlite3_errmsg(sqlite3 *connection)
+    int sqlite3_prepare_v2(sqlite3 *connection, const char *sql, int size, sqlite3_stmt **statement, const char **tail)
+    int sqlite3_step(sqlite3_stmt *statement)
+    int sqlite3_finalize(sqlite3_stmt *statement)
+    int sqlite3_column_count(sqlite3_stmt *statement)
+    int64_t sqlite3_column_int64(sqlite3_stmt *statement, int column)
+
+
+cdef extern from "buffer.h" nogil:
+    ctypedef struct Buffer:
+        uint8_t *data
+        size_t size
+        int failed
+    void buffer_add(Buffer *buffer, const void *data, size_t size)
+    void buffer_add16(Buffer *buffer, uint16_t value)
+    void buffer_add32(Buffer *buffer, unsigned int value)
+    void buffer_add64(Buffer *buffer, uint64_t value)
+    void buffer_free(Buffer *buffer)
+
+
+cdef extern from "source.h" nogil:
+    ctypedef struct Value:
+        size_t size
+        int type
+    int SQLITE_TEXT, SQLITE_BLOB
+    void value_read(sqlite3_stmt *statement, int column, Value *value)
+    void value_digest(const Value *value, Buffer *buffer)
+    uint64_t row_digest(const Buffer *row)
+
+
+cdef extern from "field.h" nogil:
+    ctypedef struct Field:
+        int place, kind, width, padded, blobs, precision, scale, zoned, required
+        int64_t limit, grain, factor, stand_in_size
+        double first, last
+        const uint8_t *stand_in
+    int field_add(const Field *field, const Value *values, Buffer *stream)
+
+
+class ReadError(Exception):
+    """SQLite cannot read the rows; its own sentence."""
+
+
+cdef class Bytes:
+    """Bytes that are not copied again; they can be read through the buffer protocol."""
+
+    cdef Buffer _buffer
+
+    def __dealloc__(self):
+        buffer_free(&self._buffer)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        PyBuffer_FillInfo(view, self, <void *>(self._buffer.data or <uint8_t *>b""), self._buffer.size, True, flags)
+
+    def __len__(self):
+        return self._buffer.size
+
+
+cdef class Batch:
+    """Consecutive rows; see the stub for what it holds."""
+
+    cdef readonly Bytes locators, digests, settled, stream, keys, key_sizes
+    cdef readonly int64_t rows
+
+    def __cinit__(self):
+        self.locators, self.digests, self.settled = Bytes(), Bytes(), Bytes()
+        self.stream, self.keys, self.key_sizes = Bytes(), Bytes(), Bytes()
+
+    def __len__(self):
+        return self.rows
+
+
+cdef class Rows:
+    """The rows of a query; see the stub."""
+
+    cdef sqlite3 *_connection
+    cdef sqlite3_stmt *_statement
+    cdef int _columns, _field_count, _key_count
+    cdef Field *_fields
+    cdef Value *_values
+    cdef int *_keys
+    cdef size_t *_ends
+    cdef Buffer _row
+    cdef object _stand_ins
+    cdef bint _located, _staged, _over
+    cdef int64_t _position
+
+    def __cinit__(self, str uri, str query, fields=(), key=(), *, bint located=True, bint staged=False):
+        cdef bytes name = uri.encode(), sql = query.encode()
+        cdef int number
+        self._located, self._staged = located, staged
+        flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX
+        if sqlite3_open_v2(name, &self._connection, flags, NULL) != SQLITE_OK:
+            raise self._failed()
+        if sqlite3_prepare_v2(self._connection, sql, -1, &self._statement, NULL) != SQLITE_OK:
+            raise self._failed()
+        self._columns = sqlite3_column_count(self._statement) - 1
+        self._field_count, self._key_count = len(fields), len(key)
+        self._fields = <Field *>calloc(self._field_count + 1, sizeof(Field))
+        self._values = <Value *>calloc(self._columns + 1, sizeof(Value))
+        self._keys = <int *>calloc(self._key_count + 1, sizeof(int))
+        self._ends = <size_t *>calloc(self._field_count + 1, sizeof(size_t))
+        if not self._fields or not self._values or not self._keys or not self._ends:
+            raise MemoryError
+        self._stand_ins = [field.stand_in for field in fields]
+        for number, field in enumerate(fields):
+            self._fill(&self._fields[number], field, self._stand_ins[number])
+        for number, place in enumerate(key):
+            if not 0 <= place < self._field_count:
+                raise ValueError(f"There is no field {place}.")
+            self._keys[number] = place
+
+    cdef _fill(self, Field *made, field, bytes stand_in):
+        if not -1 <= field.place < self._columns:
+            raise ValueError(f"There is no column {field.place}.")
+        made.place, made.kind, made.width = field.place, field.kind, field.width
+        made.limit, made.padded, made.blobs = field.limit, field.padded, field.blobs
+        made.precision, made.scale, made.grain = field.precision, field.scale, field.grain
+        made.zoned, made.factor, made.required = field.zoned, field.factor, field.required
+        made.first, made.last = field.first, field.last
+        made.stand_in_size = -1
+        if stand_in is not None:
+            made.stand_in, made.stand_in_size = <const uint8_t *>stand_in, len(stand_in)
+
+    def __dealloc__(self):
+        self.close()
+        free(self._fields)
+        free(self._values)
+        free(self._keys)
+        free(self._ends)
+        buffer_free(&self._row)
+
+    def close(self):
+        sqlite3_finalize(self._statement)
+        self._statement = NULL
+        sqlite3_close(self._connection)
+        self._connection = NULL
+
+    cdef _failed(self):
+        return ReadError((<bytes>sqlite3_errmsg(self._connection)).decode("utf-8", "replace"))
+
+    def read(self, int64_t rows, size_t size, int chunk=0):
+        cdef Batch batch = Batch()
+        cdef int result = SQLITE_DONE
+        if not self._statement:
+            raise ValueError("The rows are closed.")
+        if self._over:
+            return None
+        with nogil:
+            result = self._fetch(batch, rows, size, chunk)
+        if result != SQLITE_ROW and result != SQLITE_DONE:
+            raise self._failed()
+        if (
+            batch.locators._buffer.failed or batch.digests._buffer.failed or batch.settled._buffer.failed
+            or batch.stream._buffer.failed or batch.keys._buffer.failed or batch.key_sizes._buffer.failed
+            or self._row.failed
+        ):
+            raise MemoryError
+        self._over = result == SQLITE_DONE
+        return batch if batch.rows else None
+
+    cdef int _fetch(self, Batch batch, int64_t rows, size_t size, int chunk) noexcept nogil:
+        cdef size_t seen = 0
+        cdef int result = SQLITE_ROW
+        while batch.rows < rows and seen < size:
+            result = sqlite3_step(self._statement)
+            if result != SQLITE_ROW:
+                break
+            seen += self._row_to(batch, chunk)
+            batch.rows += 1
+        return result
+
+    cdef size_t _row_to(self, Batch batch, int chunk) noexcept nogil:
+        """Take in one row; return how many bytes it has."""
+        cdef int column
+        cdef int64_t locator
+        cdef uint64_t digest
+        cdef size_t size = 0
+        cdef uint8_t settled
+        self._position += 1
+        locator = sqlite3_column_int64(self._statement, 0) if self._located else self._position
+        self._row.size = 0
+        for column in range(self._columns):
+            value_read(self._statement, column + 1, &self._values[column])
+            value_digest(&self._values[column], &self._row)
+            size += 8
+            if self._values[column].type == SQLITE_TEXT or self._values[column].type == SQLITE_BLOB:
+                size += self._values[column].size
+        digest = row_digest(&self._row)
+        buffer_add(&batch.locators._buffer, &locator, sizeof(locator))
+        buffer_add(&batch.digests._buffer, &digest, sizeof(digest))
+        if self._field_count:
+            settled = self._encode(batch, locator, chunk)
+            buffer_add(&batch.settled._buffer, &settled, sizeof(settled))
+        return size
+
+    cdef bint _encode(self, Batch batch, int64_t locator, int chunk) noexcept nogil:
+        """Add a row to the stream, and its key to the keys; return whether it is settled, and there."""
+        cdef Buffer *stream = &batch.stream._buffer
+        cdef Buffer *keys = &batch.keys._buffer
+        cdef size_t start = stream.size, key_start = keys.size, begin
+        cdef int number
+        cdef int32_t key_size
+        buffer_add16(stream, <uint16_t>(self._field_count + (2 if self._staged else 0)))
+        if self._staged:
+            buffer_add32(stream, 8)
+            buffer_add64(stream, <uint64_t>locator)
+            buffer_add32(stream, 4)
+            buffer_add32(stream, <unsigned int>chunk)
+        begin = stream.size
+        for number in range(self._field_count):
+            if not field_add(&self._fields[number], self._values, stream):
+                stream.size = start
+                return False
+            self._ends[number] = stream.size
+        if self._key_count:
+            buffer_add16(keys, <uint16_t>self._key_count)
+            for number in range(self._key_count):
+                start = self._ends[self._keys[number] - 1] if self._keys[number] else begin
+                buffer_add(keys, stream.data + start, self._ends[self._keys[number]] - start)
+        key_size = <int32_t>(keys.size - key_start)
+        buffer_add(&batch.key_sizes._buffer, &key_size, sizeof(key_size))
+        return True
