@@ -20,7 +20,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/complete: pyproject.toml constraints.txt hatch_build.py $(wildcard src/howdah/native/*.pyx)
+$(VENV)/complete: pyproject.toml constraints.txt hatch_build.py $(wildcard src/howdah/native/*.pyx src/howdah/native/*.h)
 	@bin/bootstrap $(VENV)
 	@touch $@
 

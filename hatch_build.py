@@ -26,6 +26,7 @@ def compile_in_place() -> None:
         Extension(
             f"howdah.native.{source.stem}",
             [str(source.relative_to(ROOT))],
+            depends=[str(header.relative_to(ROOT)) for header in sorted(_NATIVE.glob("*.h"))],
             libraries=["sqlite3"],
             extra_compile_args=["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter"],
         )
