@@ -8,6 +8,7 @@ ROWS ?= small
 CRON := /etc/cron.d
 # One more than processors: much of what tests do is wait for a server.
 WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
+NATIVE := $(wildcard src/howdah/native/*.pyx src/howdah/native/*.h)
 PLAYBOOK := $(BIN)/ansible-playbook -i $(INVENTORY)
 # Kept out of the checkout's way: what Ansible unpacks for itself.
 export ANSIBLE_HOME := $(CURDIR)/.ansible
@@ -20,8 +21,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/complete: pyproject.toml constraints.txt hatch_build.py $(wildcard src/howdah/native/*.pyx src/howdah/native/*.h)
-	@bin/bootstrap $(VENV)
+# Where nothing but compiled code changed, only that is compiled again.
+$(VENV)/complete: pyproject.toml constraints.txt hatch_build.py $(NATIVE)
+	@if [ -e $@ ] && [ -z "$(filter-out $(NATIVE),$?)" ]; then \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .; \
+	else bin/bootstrap $(VENV); fi
 	@touch $@
 
 up: $(VENV)/complete ## Set everything up on this machine, with sample data migrated and verified

@@ -24,12 +24,14 @@ def different(columns: list[str], one: str, other: str) -> str:
 
 
 def image_digest(columns: tuple[str, ...], alias: str = "") -> str:
-    """Return SQL of a row's digest (16 bytes of SHA-256), by which rows of a table without a key are told apart.
+    """Return SQL of a row's image (int8), by which rows of a table without a key are told apart.
 
-    It is of the row as it would be sent in binary form, so it does not hang on settings of output.
+    It is of the row as it would be sent in binary form, so it does not hang on settings of output. For most types it is
+    known here, too, before the row is there: :func:`howdah.native.rows.image`.
     """
     prefix = f"{alias}." if alias else ""
-    return f"substr(sha256(record_send(ROW({', '.join(prefix + quoted(name) for name in columns)}))), 1, 16)"
+    row = f"ROW({', '.join(prefix + quoted(name) for name in columns)})"
+    return f"hash_record_extended(ROW(record_send({row})), 0)"
 
 
 def compared(unique: TargetUnique) -> str:

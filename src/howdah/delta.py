@@ -11,13 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howdah import chunks
-from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Images
 from howdah.ledger import Load
 from howdah.pg import Connection
 from howdah.plan import TablePlan
 from howdah.vector.digests import Content, Digests
-from howdah.vector.encode import lanes
 from howdah.vector.stream import digested
 
 Locators = NDArray[np.int64]
@@ -70,12 +68,11 @@ def find(connection: Connection, application: str, path: Path, plan: TablePlan, 
     :param entry: of the last load, by the same plan; :func:`is_kept` holds.
     :raises SourceError: the snapshot cannot be read.
     """
-    with open_snapshot(path) as source:
-        content = Content(plan.table, lanes(source, plan))
+    content = Content(plan.table)
     before = _Before(_images(connection, application, plan))
     found = _Found()
     most = min(int(entry.source_rows * _MOST), _MOST_ROWS)
-    with closing(digested(path, plan, content.lanes)) as now:
+    with closing(digested(path, plan)) as now:
         for locators, digests in now:
             content.add(locators, digests)
             found.add(locators, digests, *before.up_to(int(locators[-1])))

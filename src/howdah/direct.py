@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from howdah import ownership, rebuild, record, stages
-from howdah.conditions import compared, image_digest, parents, refers
+from howdah.conditions import compared, parents, refers
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import BrokenConstraint, Connection, attempt, execute, qualified, quoted
 from howdah.plan import TablePlan
@@ -21,6 +21,10 @@ from howdah.staging import Stage
 
 # Below this, building indexes anew costs more than keeping them up.
 _MANY = 20_000
+# Pages at the head of a table whose rows are looked at.
+_PROOF_PAGES = 4
+# Bytes of an image as the ledger keeps it: a row of a binary COPY stream, one int8.
+_IMAGE = 14
 
 _STATE = """
 SELECT c.relkind = 'r' AND NOT c.relhasrules AND NOT c.relrowsecurity AND NOT c.relispartition
@@ -74,9 +78,10 @@ def _load(connection: Connection, plan: TablePlan, context: Context, started: fl
     if filled and not (guarded and plan.key):
         raise NotDirectError
     taken: tuple[rebuild.Taken, ...] = ()
+    owned = taken_over = False
     if plan.rows >= _MANY and not filled:
         # A file of its own is filled from front to back; a table that others refer to cannot have one.
-        attempt(connection, f"TRUNCATE {target}")
+        taken_over = attempt(connection, f"TRUNCATE {target}")
         taken = rebuild.take_down(connection, target)
     columns = ", ".join(quoted(column.target) for column in plan.columns)
     # PostgreSQL looks at references one by one; all at once is faster for many.
@@ -86,10 +91,14 @@ def _load(connection: Connection, plan: TablePlan, context: Context, started: fl
             sent = _unstage(connection, stage, target, columns)
         else:
             path, _ = context.snapshots[plan.source]
-            sender = Sender(connection, path, plan, target, columns, staged=False)
+            # Images made here are compared with some that the server makes; fewer rows it may as well do alone.
+            imaged = bool(not plan.key and taken_over)
+            sender = Sender(connection, path, plan, target, columns, staged=False, imaged=imaged)
             fresh = record.is_fresh(context, plan)
             with ownership.Writer(connection, context.application, context.run_id, plan, fresh=fresh) as ledger:
-                sent = sender.send(partial(context.step, plan), partial(_own, ledger, plan))
+                owner = _Owner(ledger, plan, sender)
+                sent = sender.send(partial(context.step, plan), owner.add)
+            owned = owner.done and owner.proven(connection, target)
             record.count_again(path, plan, sent.rows)
     rebuild.put_up(connection, taken)
     if not by_server:
@@ -109,7 +118,7 @@ def _load(connection: Connection, plan: TablePlan, context: Context, started: fl
             started=started,
             target_rows=sent.copied,
         ),
-        partial(_chunks, connection, context, plan, sent, stage),
+        partial(_chunks, connection, context, plan, sent, stage, owned=owned),
     )
 
 
@@ -147,18 +156,47 @@ def _state(connection: Connection, plan: TablePlan, target: str) -> tuple[bool, 
     return filled, rules <= set(names)
 
 
-def _own(ledger: ownership.Writer, plan: TablePlan, copied: Copied) -> None:
-    """Record a chunk, whose rows are all ours; without a key they are told apart once all are there."""
-    if plan.key:
-        ledger.add(copied.chunk, copied.keys.to_bytes(), copied.images if plan.imaged else None)
+class _Owner:
+    """Records the chunks of a load, whose rows are all ours.
+
+    :ivar done: that is all; otherwise rows without a key are told apart once all are there.
+    """
+
+    def __init__(self, ledger: ownership.Writer, plan: TablePlan, sender: Sender) -> None:
+        self._ledger = ledger
+        self._plan = plan
+        self._sender = sender
+        self._first: bytes | None = None
+        self.done = bool(plan.key) or sender.imaged
+
+    def add(self, copied: Copied) -> None:
+        """Record a chunk."""
+        self.done = self.done and (bool(self._plan.key) or self._sender.imaged)
+        if not self.done:
+            return
+        keys = copied.keys.to_bytes()
+        if self._first is None:
+            self._first = keys
+        self._ledger.add(copied.chunk, keys, copied.images if self._plan.imaged else None)
+
+    def proven(self, connection: Connection, target: str) -> bool:
+        """Return whether the server makes the same images of the first rows as were made here."""
+        if self._plan.key:
+            return True
+        query = f"SELECT {ownership.image_row(self._plan)} FROM {target} WHERE ctid < '({_PROOF_PAGES},0)'"
+        found = execute(connection, query).fetchall()
+        kept = self._first or b""
+        images = {kept[at : at + _IMAGE] for at in range(0, len(kept), _IMAGE)}
+        return {bytes(image) for (image,) in found} <= images
 
 
-def _chunks(connection: Connection, context: Context, plan: TablePlan, sent: Sent, stage: Stage | None) -> int:
+def _chunks(
+    connection: Connection, context: Context, plan: TablePlan, sent: Sent, stage: Stage | None, *, owned: bool
+) -> int:
     if plan.key and stage:
         stages.adopt(connection, context.application, plan, context.run_id)
-    elif not plan.key:
-        digest = image_digest(tuple(column.target for column in plan.columns))
-        ownership.record_digests(connection, context.application, context.run_id, plan, sent.chunks, digest)
+    elif not plan.key and not owned:
+        ownership.record_images(connection, context.application, context.run_id, plan, sent.chunks)
     return 0
 
 

@@ -38,5 +38,6 @@ def fingerprint(package: Path = PACKAGE) -> str:
 
 
 def _is_noise(relative: Path) -> bool:
+    # What is compiled is made of the other files, and not the same bytes in every folder.
     parts = relative.parts
-    return "__pycache__" in parts or parts[0] == "_templates" or relative.suffix == ".pyc"
+    return "__pycache__" in parts or parts[0] == "_templates" or relative.suffix in (".pyc", ".so")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from howdah import casts, sampling
 from howdah.casts import CastError, SqliteValue
@@ -16,9 +17,8 @@ from howdah.discover import quoted
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.profile import ColumnProfile, TableProfile
 from howdah.risk import Forecast, Risk
-from howdah.vector.arrays import nulls
-from howdah.vector.columns import Column, for_lane
-from howdah.vector.reading import lanes, units
+from howdah.vector.batches import batches
+from howdah.vector.fields import Field, Kind, field
 from howdah.vector.stream import Walker
 
 _EXAMPLES = 3
@@ -43,9 +43,10 @@ def try_casts(
     if not trials:
         return Forecast(*plan.identity, read=profile.rows if profile.sampled is None else profile.sampled, rows=0)
     with open_snapshot(path) as connection:
-        columns = [] if sample else _columns(connection, plan, trials)
-        if columns and all(column.settle for column in columns):
-            read, refused = _screen(connection, path, plan, columns, step)
+        places = {column.name: place for place, column in enumerate(plan.table.columns)}
+        fields = [field(trial.column, places[trial.column.source], trial.cast) for trial in trials]
+        if not sample and all(made.kind != Kind.UNDECIDED for made in fields):
+            read, refused = _screen(connection, path, plan, list(zip(trials, fields, strict=True)), step)
         else:
             read, refused = _try(connection, plan, trials, sample, step)
     risks = [risk for trial in trials for risk in trial.risks]
@@ -53,49 +54,23 @@ def try_casts(
     return Forecast(*plan.identity, read=read, rows=refused, risks=tuple(risks), cut=cut)
 
 
-@dataclass(frozen=True)
-class _Screened:
-    """A column whose values are settled many at a time, as the loader does.
-
-    :ivar lane: the storage class that most values have.
-    :ivar settle: says which values it cannot judge; ``None``: each has to be tried.
-    """
-
-    trial: _Trial
-    lane: str
-    settle: Column | None
-
-
-def _columns(connection: sqlite3.Connection, plan: TablePlan, trials: list[_Trial]) -> list[_Screened]:
-    found = []
-    kinds = lanes(connection, plan.table, [trial.column.source for trial in trials])
-    for trial, kind in zip(trials, kinds, strict=True):
-        column = trial.column
-        lane = "number" if column.cast == "float" and kind in ("integer", "real") else kind
-        settle = for_lane(column.cast, column.type, lane, column.option("unit"), bool(column.option("strict")))
-        found.append(_Screened(trial, lane, settle))
-    return found
-
-
 def _screen(
-    connection: sqlite3.Connection, path: Path, plan: TablePlan, columns: list[_Screened], step: Callable[[int], None]
+    connection: sqlite3.Connection,
+    path: Path,
+    plan: TablePlan,
+    columns: list[tuple[_Trial, Field]],
+    step: Callable[[int], None],
 ) -> tuple[int, int]:
-    """Try only the rows that the loader's own column functions do not settle."""
-    names = [column.trial.column.source for column in columns]
-    places = [[c.name for c in plan.table.columns].index(name) for name in names]
+    """Try only the rows that the loader's own compiled casts do not settle."""
     walker = Walker(connection, plan.table)
     read = refused = 0
-    for unit in units(path, plan.table, names, [column.lane for column in columns]):
-        doubtful = unit.odd.copy()
-        for column, array in zip(columns, unit.columns, strict=True):
-            doubtful |= column.settle(array).open if column.settle else True
-            if not column.trial.null_fits:
-                doubtful |= nulls(array)
-        for locator, row in walker.take(unit.locators[doubtful].tolist()):
+    for batch in batches(path, plan.table, [made for _, made in columns]):
+        doubtful = np.frombuffer(batch.locators, np.int64)[~np.frombuffer(batch.settled, np.bool_)]
+        for locator, row in walker.take(doubtful.tolist()):
             shown = locator if plan.table.rowid else None
-            judged = [column.trial(row[place], shown) for column, place in zip(columns, places, strict=True)]
+            judged = [trial(row[made.place], shown) for trial, made in columns]
             refused += not all(judged)
-        read += len(unit)
+        read += len(batch)
         step(read)
     return read, refused
 
@@ -126,6 +101,7 @@ class _Trial:
     """One column's cast, and what it refused.
 
     :ivar null_fits: NULL may stand there.
+    :ivar cast: of one value.
     """
 
     def __init__(self, column: ColumnPlan) -> None:
@@ -133,7 +109,7 @@ class _Trial:
         self.cut = 0
         options = dict(column.options)
         self.null_fits = not column.required or bool(options.get("value"))
-        self._cast = casts.build(column.cast, column.type, options, [0])
+        self.cast = casts.build(column.cast, column.type, options, [0])
         lenient = options.pop("truncate", "")
         self._exact = casts.build(column.cast, column.type, options, [0]) if lenient else None
         self._found: dict[tuple[str, str], tuple[str, list[int], list[int]]] = {}
@@ -143,7 +119,7 @@ class _Trial:
         if value is None:
             return self.null_fits or self._refuse("not_null", "The value is NULL, and the column takes none.", locator)
         try:
-            self._cast(value)
+            self.cast(value)
         except CastError as error:
             return self._refuse(error.code, error.reason, locator)
         if self._exact:

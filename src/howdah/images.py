@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from howdah.vector.arrays import raw
 from howdah.vector.digests import Digests
 
 
@@ -56,7 +55,17 @@ class Images:
         return binary(keys, self.sizes)
 
 
-def binary(values: bytes, sizes: NDArray[np.int32]) -> pa.BinaryArray:
+def raw(array: pa.BinaryArray) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Return the bytes of all values, one after another, and where each starts (and the last ends)."""
+    _, offsets, data = array.buffers()
+    starts = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
+    if data is None or not len(starts):
+        return np.zeros(0, np.uint8), np.zeros(len(array) + 1, np.int32)
+    first, last = int(starts[0]), int(starts[-1])
+    return np.frombuffer(data, np.uint8, last - first, first), starts - first
+
+
+def binary(values: bytes | memoryview, sizes: NDArray[np.int32]) -> pa.BinaryArray:
     """Return bytes cut into values of the given sizes."""
     offsets = np.zeros(len(sizes) + 1, np.int32)
     np.cumsum(sizes, out=offsets[1:])
@@ -75,9 +84,9 @@ class Keys:
         """Return no keys."""
         return cls(np.zeros(0, np.int64), pa.array([], pa.binary()))
 
-    def add(self, locators: tuple[int, ...], keys: bytes, sizes: NDArray[np.int32]) -> None:
+    def add(self, locators: NDArray[np.int64], keys: bytes | memoryview, sizes: NDArray[np.int32]) -> None:
         """Take in more rows."""
-        self.locators = np.concatenate([self.locators, np.array(locators, np.int64)])
+        self.locators = np.concatenate([self.locators, locators])
         self.values = pa.concat_arrays([self.values, binary(keys, sizes)])
 
     def sorted(self) -> Keys:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from howdah.conditions import image_digest
 from howdah.errors import TargetRefused
 from howdah.images import Images, Keys
 from howdah.order import batched
@@ -21,15 +22,15 @@ RETAINED = -1
 
 # Chunks whose keys are in memory at the same time: about a million keys.
 _CHUNKS = 64
-_DIGESTS_PER_CHUNK = 16_384
+_IMAGES_PER_CHUNK = 16_384
 _HELD_BYTES = 8 << 20
 _KEYS_PER_LITERAL = 10_000
 
 
 def key_columns(plan: TablePlan) -> list[list[str]]:
-    """Return name and type of each column that identifies a row; rows without a key go by a digest."""
+    """Return name and type of each column that identifies a row; rows without a key go by their image."""
     types = {column.target: column.type.sql for column in plan.columns}
-    return [[name, types[name]] for name in plan.key] or [["h", "bytea"]]
+    return [[name, types[name]] for name in plan.key] or [["h", "int8"]]
 
 
 def recall(connection: Connection, application: str, plan: TablePlan, table: str, ordinal: int | None = None) -> int:
@@ -226,16 +227,14 @@ def keys_of(connection: Connection, query: str) -> dict[int, Keys]:
     return {n: Keys(np.array(at, np.int64), pa.array(keys, pa.binary())) for n, (at, keys) in found.items()}
 
 
-def record_digests(
-    connection: Connection, application: str, run_id: object, plan: TablePlan, chunks: Sequence[Chunk], digest: str
+def record_images(
+    connection: Connection, application: str, run_id: object, plan: TablePlan, chunks: Sequence[Chunk]
 ) -> None:
-    """Write the chunks of a table without a key, and as their keys the digests of all rows of its plain target table.
+    """Write the chunks of a table without a key, and as their keys the images of all rows of its plain target table.
 
-    With which chunk a digest lies says nothing, as rows without a key have no place.
-
-    :param digest: SQL of a row's digest.
+    With which chunk an image lies says nothing, as rows without a key have no place.
     """
-    parts = _digests(connection, plan, digest)
+    parts = _images(connection, plan)
     with Writer(connection, application, run_id, plan) as writer:
         for chunk in chunks[:-1]:
             writer.add(chunk, next(parts, b""))
@@ -243,19 +242,22 @@ def record_digests(
             writer.add(chunk, b"".join(parts))
 
 
-def _digests(connection: Connection, plan: TablePlan, digest: str) -> Iterator[bytes]:
-    """Yield the digests of all rows of a table, about as many at a time as a chunk has rows."""
+def image_row(plan: TablePlan) -> str:
+    """Return SQL of a row's image as the ledger keeps it: a row of a binary COPY stream, with one column."""
+    return f"'\\x000100000008'::bytea || int8send({image_digest(tuple(c.target for c in plan.columns))})"
+
+
+def _images(connection: Connection, plan: TablePlan) -> Iterator[bytes]:
+    """Yield the images of all rows of a table, about as many at a time as a chunk has rows."""
     target = qualified(plan.target.schema, plan.target.name)
     (pages,) = connection.execute(
         "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::int", [target]
     ).fetchone() or (0,)
-    step = max(pages * _DIGESTS_PER_CHUNK // max(plan.rows, 1), 1)
-    # A row of a binary COPY stream: one column, sixteen bytes long. Put together there, as it is one row for each here.
-    row = f"'\\x000100000010'::bytea || {digest}"
+    step = max(pages * _IMAGES_PER_CHUNK // max(plan.rows, 1), 1)
     with connection.cursor(binary=True) as cursor:
         for first in range(0, pages, step):
             part = f"ctid >= '({first},0)' AND ctid < '({first + step},0)'"
-            query = f"SELECT string_agg({row}, '') FROM {target} WHERE {part}"
+            query = f"SELECT string_agg({image_row(plan)}, '') FROM {target} WHERE {part}"
             (keys,) = cursor.execute(query).fetchone() or (None,)
             if keys:
                 yield keys

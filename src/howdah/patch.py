@@ -15,14 +15,13 @@ from howdah.chunks import Imaged, imaged, images_and_keys
 from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
 from howdah.delta import Delta, Locators
-from howdah.images import Images, Keys
+from howdah.images import Images, Keys, raw
 from howdah.pg import BrokenConstraint, Connection, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.quarantine import DEPENDS_ON_ROWS
 from howdah.staging import LOCATOR, SHARED, Stage
-from howdah.vector.arrays import raw
+from howdah.vector.batches import UNIT_ROWS
 from howdah.vector.digests import Digests
-from howdah.vector.reading import UNIT_ROWS
 
 # A chunk does not grow beyond so many rows.
 _LARGEST = 4 * UNIT_ROWS
@@ -141,7 +140,7 @@ def _record_chunks(connection: Connection, context: Context, plan: TablePlan, de
         stays = ~np.isin(images.locators, gone.get(place, ()))
         went = np.flatnonzero(~stays & (images.sizes > 0))
         taken = raw(keys.take(pa.array(went)))[0].tobytes()
-        found.add(tuple(images.locators[went].tolist()), taken, images.sizes[went])
+        found.add(images.locators[went], taken, images.sizes[went])
         kept = Keys(images.locators[stays], keys.filter(pa.array(stays)))
         rows = within.get(place, delta.come[:0])
         made = _made(kept, images.digests[stays], _some(delta, come, rows))

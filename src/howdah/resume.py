@@ -64,7 +64,7 @@ def stage(connection: Connection, plan: TablePlan, number: int, context: Context
     table = qualified("howdah", name)
     sender = Sender(connection, path, plan, table, staging.filled(plan), staged=True)
     columns = [(column.name, column.declared) for column in plan.table.columns]
-    recipe = sha256(ascii([__version__, sender.lanes, columns]).encode()).hexdigest()
+    recipe = sha256(ascii([__version__, columns]).encode()).hexdigest()
     known = stages.find(connection, context.application, plan, recipe)
     if known is None:
         stages.make(connection, context.application, plan, recipe, staging.definition(plan))

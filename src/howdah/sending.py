@@ -17,7 +17,7 @@ from howdah.pg import ROW_FAULTS, BrokenConstraint, Connection, copy_binary, mes
 from howdah.plan import TablePlan
 from howdah.reading import pick
 from howdah.vector.digests import Content
-from howdah.vector.encode import Encoder, Reject, lanes
+from howdah.vector.encode import Encoder, Reject
 from howdah.vector.stream import Chunk, Part, Read, pieces
 
 
@@ -66,13 +66,13 @@ class Copied:
 class Sender:
     """Sends one table, once.
 
-    :ivar lanes: of the source's columns.
     :ivar sent: what became of the rows so far.
 
     :param table: where to, qualified and quoted.
     :param columns: quoted names of the columns to fill.
     :param staged: the table is a staging table, with locator and chunk in front. What breaks a constraint there is set
         aside like any value that the server refuses; in a final table it is raised.
+    :param imaged: keep the images of rows without a key, where they can be made.
     :param only: rowids of the rows to send, ascending; ``None``: all.
     """
 
@@ -85,6 +85,7 @@ class Sender:
         columns: str,
         *,
         staged: bool,
+        imaged: bool = False,
         only: NDArray[np.int64] | None = None,
     ) -> None:
         self._connection = connection
@@ -92,9 +93,8 @@ class Sender:
         self._plan = plan
         self._statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
         self._staged = staged
-        with open_snapshot(snapshot) as source:
-            self.lanes = lanes(source, plan)
-        self._encoder = Encoder(plan, self.lanes, staged=staged)
+        self._imaged = imaged
+        self._encoder = Encoder(plan, staged=staged, imaged=imaged)
         self._only = only
         self._keys = Keys.none()
         self.sent = Sent()
@@ -126,7 +126,7 @@ class Sender:
         :raises: as :meth:`send`.
         """
         sent = self.sent
-        content = Content(self._plan.table, self.lanes)
+        content = Content(self._plan.table)
         with closing(pieces(self._snapshot, self._plan, self._encoder, known, self._only)) as found:
             for piece in found:
                 if isinstance(piece, Part):
@@ -143,21 +143,32 @@ class Sender:
                 self._keys = Keys.none()
         sent.content_digest = content.hexdigest()
 
+    @property
+    def imaged(self) -> bool:
+        """Return whether the keys of all rows that were sent are their images."""
+        return self._encoder.imaged and ("_again" not in self.__dict__ or self._again.imaged)
+
     @cached_property
     def _again(self) -> Encoder:
         """Casts single rows once more; the other encoder is at work in its thread, and counts."""
-        return Encoder(self._plan, self.lanes, staged=self._staged)
+        return Encoder(self._plan, staged=self._staged, imaged=self._imaged)
 
     def _part(self, part: Part) -> None:
         self.sent.rejects.extend(part.rejects)
         self.sent.size += len(part.stream)
-        if not part.locators or self._copied(part.stream, part.locators, part.keys, part.key_sizes):
+        if not len(part.locators) or self._copied(part.stream, part.locators, part.keys, part.key_sizes):
             return
         with open_snapshot(self._snapshot) as source:
-            picked = pick(source, self._plan.table, set(part.locators))
+            picked = pick(source, self._plan.table, set(part.locators.tolist()))
             self._halves([(locator, *self._again.one(locator, part.ordinal, row)) for locator, row in picked])
 
-    def _copied(self, stream: bytes, locators: tuple[int, ...], keys: bytes, sizes: NDArray[np.int32]) -> bool:
+    def _copied(
+        self,
+        stream: bytes | memoryview,
+        locators: NDArray[np.int64],
+        keys: bytes | memoryview,
+        sizes: NDArray[np.int32],
+    ) -> bool:
         """Copy rows; return whether they are settled: taken, or if it is only one, refused by its own fault."""
         try:
             with self._connection.transaction():
@@ -168,7 +179,7 @@ class Sender:
             if len(locators) > 1:
                 return False
             reason = f"PostgreSQL refused it: {message(error)}"
-            self.sent.rejects.append(Reject(locators[0], error.diag.column_name or "", "server_refused", reason))
+            self.sent.rejects.append(Reject(int(locators[0]), error.diag.column_name or "", "server_refused", reason))
             return True
         self.sent.copied += len(locators)
         self._keys.add(locators, keys, sizes)
@@ -176,7 +187,7 @@ class Sender:
 
     def _halves(self, rows: list[tuple[int, bytes, bytes]]) -> None:
         """Send rows again in halves, until those that the server refuses stand alone."""
-        locators = tuple(locator for locator, _, _ in rows)
+        locators = np.array([locator for locator, _, _ in rows], np.int64)
         stream, keys = b"".join(row for _, row, _ in rows), b"".join(key for _, _, key in rows)
         if self._copied(stream, locators, keys, np.array([len(key) for _, _, key in rows], np.int32)):
             return

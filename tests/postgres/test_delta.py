@@ -12,7 +12,7 @@ from howdah import delta, ledger, merge, ownership, patch, pg, sending
 from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Images
 from howdah.pipeline import Request, migrate, plan, verify
-from howdah.vector import reading
+from howdah.vector import batches
 from howdah.verify import quick
 
 ROWS = 5_000
@@ -29,7 +29,7 @@ def row(n):
 
 @pytest.fixture
 def source(make_source, monkeypatch):
-    monkeypatch.setattr(reading, "UNIT_ROWS", 1_100)
+    monkeypatch.setattr(batches, "UNIT_ROWS", 1_100)
     return make_source(DDL, t=[row(n) for n in range(ROWS)])
 
 

@@ -18,7 +18,7 @@ from howdah import ledger, pg, resume, stages
 from howdah.errors import LockHeld
 from howdah.pipeline import Request, migrate, verify
 from howdah.progress import Event
-from howdah.vector import reading
+from howdah.vector import batches
 
 KILLS = 15  # of each way to load a table
 TABLES = 4
@@ -55,7 +55,7 @@ def half_loaded(database):
     return wrong
 
 
-STAGED = {(resume, "LARGE_BYTES"): 0, (resume, "GROUP_BYTES"): 1, (reading, "UNIT_ROWS"): 1024}
+STAGED = {(resume, "LARGE_BYTES"): 0, (resume, "GROUP_BYTES"): 1, (batches, "UNIT_ROWS"): 1024}
 """Takes every table for a large one."""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from howdah import ownership
 from howdah.pipeline import Request, migrate, verify
-from howdah.vector import reading
+from howdah.vector import batches
 
 ITEMS = "CREATE TABLE item (id INTEGER PRIMARY KEY, code TEXT UNIQUE, v TEXT)"
 
@@ -81,7 +81,7 @@ def test_in_a_table_without_a_key_equal_rows_of_others_stay(database, make_sourc
 @pytest.mark.parametrize("each", [50, 400, 100_000], ids=["more parts than chunks", "as many", "one part"])
 def test_every_row_of_a_large_table_without_a_key_is_ours(database, make_source, change, monkeypatch, each):
     """However the pages of the target are cut into parts, and these spread over the chunks of the source."""
-    monkeypatch.setattr(reading, "UNIT_ROWS", 1_100)
+    monkeypatch.setattr(batches, "UNIT_ROWS", 1_100)
     monkeypatch.setattr(ownership, "_DIGESTS_PER_CHUNK", each)
     request = Request((make_source("CREATE TABLE t (a, b)", t=[(n, f"v {n}") for n in range(3_000)]),), database.dsn)
     migrate(request)

@@ -11,7 +11,7 @@ from howdah import casts, pg, resume
 from howdah.errors import HowdahError, QuarantinedRows
 from howdah.pipeline import Request, migrate, plan, verify
 from howdah.progress import Event
-from howdah.vector import reading
+from howdah.vector import batches
 
 CHUNKS = 6
 UNIT = 2_048
@@ -27,7 +27,7 @@ def small(monkeypatch):
     """Take every table for a large one, with small chunks that are committed one by one."""
     monkeypatch.setattr(resume, "LARGE_BYTES", 0)
     monkeypatch.setattr(resume, "GROUP_BYTES", 1)
-    monkeypatch.setattr(reading, "UNIT_ROWS", UNIT)
+    monkeypatch.setattr(batches, "UNIT_ROWS", UNIT)
 
 
 @pytest.fixture

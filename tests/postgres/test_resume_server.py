@@ -65,7 +65,7 @@ def test_what_was_staged_outlives_a_crash_of_the_server(machine, source, sent):
     with pytest.raises(HowdahError, match="when the server is back, and it goes on"):
         migrate(Request((source,), database.dsn), at_chunk(4, crash))
     assert answers(database)
-    assert stages(database) == [3 * UNIT - 1]
+    assert stages(database) == [3 * UNIT]
     sent.clear()
     assert migrate(Request((source,), database.dsn)).verdict == "verified"
     assert len(sent) == CHUNKS - 3

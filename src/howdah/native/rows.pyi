@@ -7,12 +7,6 @@ from howdah.vector.fields import Field
 class ReadError(Exception):
     """SQLite cannot read the rows; its own sentence."""
 
-class Bytes:
-    """Bytes that are not copied again; they can be read through the buffer protocol."""
-
-    def __buffer__(self, flags: int, /) -> memoryview: ...
-    def __len__(self) -> int: ...
-
 class Batch:
     """Consecutive rows.
 
@@ -22,25 +16,28 @@ class Batch:
     :ivar stream: the rows that are settled, as a binary COPY stream without header and trailer.
     :ivar keys: the same rows with their key fields only.
     :ivar key_sizes: bytes of each row in ``keys``, int32.
+    :ivar imaged: every row in ``keys`` is an image, if images were asked for.
     """
 
-    locators: Bytes
-    digests: Bytes
-    settled: Bytes
-    stream: Bytes
-    keys: Bytes
-    key_sizes: Bytes
+    locators: memoryview
+    digests: memoryview
+    settled: memoryview
+    stream: memoryview
+    keys: memoryview
+    key_sizes: memoryview
     rows: int
+    imaged: bool
     def __len__(self) -> int: ...
 
 class Rows:
     """The rows of a query, whose first column is the locator.
 
     :param uri: of the file, for SQLite.
-    :param fields: of the stream; none: rows are only digested.
+    :param fields: of the stream; ``None``: rows are only digested.
     :param key: places of the key's fields.
     :param located: the first column is the rowid; otherwise it is ignored, and rows are counted from 1.
     :param staged: locator and chunk are put in front of the fields, as the staging table has them.
+    :param oids: of the fields' types, if images of the rows (:func:`image`) are wanted for keys.
     :raises ReadError: the file cannot be opened, or the query not be understood.
     """
 
@@ -48,11 +45,12 @@ class Rows:
         self,
         uri: str,
         query: str,
-        fields: Sequence[Field] = (),
+        fields: Sequence[Field] | None = None,
         key: Sequence[int] = (),
         *,
         located: bool = True,
         staged: bool = False,
+        oids: Sequence[int] | None = None,
     ) -> None: ...
     def read(self, rows: int, size: int, chunk: int = 0) -> Batch | None:
         """Return the next rows, or ``None`` when there are none.
@@ -64,3 +62,11 @@ class Rows:
         """
     def close(self) -> None:
         """Let go of the file."""
+
+def image(row: bytes, oids: Sequence[int]) -> int | None:
+    """Return what the server would make of a row by :func:`howdah.conditions.image_digest`, without its sign.
+
+    :param row: of a binary COPY stream.
+    :param oids: of the fields' types, all of which the server sends as it received them; jsonb is put into its order.
+    :returns: ``None`` where it is not known how the server would write a document.
+    """

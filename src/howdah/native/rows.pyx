@@ -1,7 +1,7 @@
 """Reads rows of a SQLite file, digests them, and writes those that are simple as a binary COPY stream."""
 
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -28,7 +28,7 @@ cdef extern from "buffer.h" nogil:
         int failed
     void buffer_add(Buffer *buffer, const void *data, size_t size)
     void buffer_add16(Buffer *buffer, uint16_t value)
-    void buffer_add32(Buffer *buffer, unsigned int value)
+    void buffer_add32(Buffer *buffer, uint32_t value)
     void buffer_add64(Buffer *buffer, uint64_t value)
     void buffer_free(Buffer *buffer)
 
@@ -52,12 +52,17 @@ cdef extern from "field.h" nogil:
     int field_add(const Field *field, const Value *values, Buffer *stream)
 
 
+cdef extern from "image.h" nogil:
+    int row_image(const uint8_t *row, const uint32_t *oids, int count, Buffer *scratch, uint64_t *image)
+    int row_checked(const uint8_t *row, size_t size, const uint32_t *oids, int count)
+
+
 class ReadError(Exception):
     """SQLite cannot read the rows; its own sentence."""
 
 
 cdef class Bytes:
-    """Bytes that are not copied again; they can be read through the buffer protocol."""
+    """Bytes that are not copied again: memoryviews of them are handed out."""
 
     cdef Buffer _buffer
 
@@ -67,22 +72,45 @@ cdef class Bytes:
     def __getbuffer__(self, Py_buffer *view, int flags):
         PyBuffer_FillInfo(view, self, <void *>(self._buffer.data or <uint8_t *>b""), self._buffer.size, True, flags)
 
-    def __len__(self):
-        return self._buffer.size
-
 
 cdef class Batch:
     """Consecutive rows; see the stub for what it holds."""
 
-    cdef readonly Bytes locators, digests, settled, stream, keys, key_sizes
+    cdef Bytes _locators, _digests, _settled, _stream, _keys, _key_sizes
     cdef readonly int64_t rows
+    cdef readonly bint imaged
 
     def __cinit__(self):
-        self.locators, self.digests, self.settled = Bytes(), Bytes(), Bytes()
-        self.stream, self.keys, self.key_sizes = Bytes(), Bytes(), Bytes()
+        self._locators, self._digests, self._settled = Bytes(), Bytes(), Bytes()
+        self._stream, self._keys, self._key_sizes = Bytes(), Bytes(), Bytes()
+        self.imaged = True
 
     def __len__(self):
         return self.rows
+
+    @property
+    def locators(self):
+        return memoryview(self._locators)
+
+    @property
+    def digests(self):
+        return memoryview(self._digests)
+
+    @property
+    def settled(self):
+        return memoryview(self._settled)
+
+    @property
+    def stream(self):
+        return memoryview(self._stream)
+
+    @property
+    def keys(self):
+        return memoryview(self._keys)
+
+    @property
+    def key_sizes(self):
+        return memoryview(self._key_sizes)
 
 
 cdef class Rows:
@@ -95,15 +123,17 @@ cdef class Rows:
     cdef Value *_values
     cdef int *_keys
     cdef size_t *_ends
+    cdef uint32_t *_oids
     cdef Buffer _row
     cdef object _stand_ins
-    cdef bint _located, _staged, _over
+    cdef bint _located, _encoded, _staged, _imaged, _over
     cdef int64_t _position
 
-    def __cinit__(self, str uri, str query, fields=(), key=(), *, bint located=True, bint staged=False):
+    def __cinit__(self, str uri, str query, fields=None, key=(), *, bint located=True, bint staged=False, oids=None):
         cdef bytes name = uri.encode(), sql = query.encode()
         cdef int number
-        self._located, self._staged = located, staged
+        self._located, self._encoded, self._staged = located, fields is not None, staged
+        fields = fields or ()
         flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX
         if sqlite3_open_v2(name, &self._connection, flags, NULL) != SQLITE_OK:
             raise self._failed()
@@ -115,8 +145,13 @@ cdef class Rows:
         self._values = <Value *>calloc(self._columns + 1, sizeof(Value))
         self._keys = <int *>calloc(self._key_count + 1, sizeof(int))
         self._ends = <size_t *>calloc(self._field_count + 1, sizeof(size_t))
-        if not self._fields or not self._values or not self._keys or not self._ends:
+        self._oids = <uint32_t *>calloc(self._field_count + 1, sizeof(uint32_t))
+        if not self._fields or not self._values or not self._keys or not self._ends or not self._oids:
             raise MemoryError
+        if oids is not None:
+            self._imaged = True
+            for number, oid in zip(range(self._field_count), oids, strict=True):
+                self._oids[number] = oid
         self._stand_ins = [field.stand_in for field in fields]
         for number, field in enumerate(fields):
             self._fill(&self._fields[number], field, self._stand_ins[number])
@@ -143,6 +178,7 @@ cdef class Rows:
         free(self._values)
         free(self._keys)
         free(self._ends)
+        free(self._oids)
         buffer_free(&self._row)
 
     def close(self):
@@ -166,8 +202,8 @@ cdef class Rows:
         if result != SQLITE_ROW and result != SQLITE_DONE:
             raise self._failed()
         if (
-            batch.locators._buffer.failed or batch.digests._buffer.failed or batch.settled._buffer.failed
-            or batch.stream._buffer.failed or batch.keys._buffer.failed or batch.key_sizes._buffer.failed
+            batch._locators._buffer.failed or batch._digests._buffer.failed or batch._settled._buffer.failed
+            or batch._stream._buffer.failed or batch._keys._buffer.failed or batch._key_sizes._buffer.failed
             or self._row.failed
         ):
             raise MemoryError
@@ -202,17 +238,17 @@ cdef class Rows:
             if self._values[column].type == SQLITE_TEXT or self._values[column].type == SQLITE_BLOB:
                 size += self._values[column].size
         digest = row_digest(&self._row)
-        buffer_add(&batch.locators._buffer, &locator, sizeof(locator))
-        buffer_add(&batch.digests._buffer, &digest, sizeof(digest))
-        if self._field_count:
+        buffer_add(&batch._locators._buffer, &locator, sizeof(locator))
+        buffer_add(&batch._digests._buffer, &digest, sizeof(digest))
+        if self._encoded:
             settled = self._encode(batch, locator, chunk)
-            buffer_add(&batch.settled._buffer, &settled, sizeof(settled))
+            buffer_add(&batch._settled._buffer, &settled, sizeof(settled))
         return size
 
     cdef bint _encode(self, Batch batch, int64_t locator, int chunk) noexcept nogil:
         """Add a row to the stream, and its key to the keys; return whether it is settled, and there."""
-        cdef Buffer *stream = &batch.stream._buffer
-        cdef Buffer *keys = &batch.keys._buffer
+        cdef Buffer *stream = &batch._stream._buffer
+        cdef Buffer *keys = &batch._keys._buffer
         cdef size_t start = stream.size, key_start = keys.size, begin
         cdef int number
         cdef int32_t key_size
@@ -221,18 +257,44 @@ cdef class Rows:
             buffer_add32(stream, 8)
             buffer_add64(stream, <uint64_t>locator)
             buffer_add32(stream, 4)
-            buffer_add32(stream, <unsigned int>chunk)
+            buffer_add32(stream, <uint32_t>chunk)
         begin = stream.size
         for number in range(self._field_count):
             if not field_add(&self._fields[number], self._values, stream):
                 stream.size = start
                 return False
             self._ends[number] = stream.size
-        if self._key_count:
+        if self._imaged:
+            self._image(batch, stream.data + start)
+        elif self._key_count:
             buffer_add16(keys, <uint16_t>self._key_count)
             for number in range(self._key_count):
                 start = self._ends[self._keys[number] - 1] if self._keys[number] else begin
                 buffer_add(keys, stream.data + start, self._ends[self._keys[number]] - start)
         key_size = <int32_t>(keys.size - key_start)
-        buffer_add(&batch.key_sizes._buffer, &key_size, sizeof(key_size))
+        buffer_add(&batch._key_sizes._buffer, &key_size, sizeof(key_size))
         return True
+
+    cdef void _image(self, Batch batch, const uint8_t *row) noexcept nogil:
+        """Add a row's image to the keys, as a row of a COPY stream with one int8."""
+        cdef uint64_t image = 0
+        if batch._stream._buffer.failed or not row_image(row, self._oids, self._field_count, &self._row, &image):
+            batch.imaged = False
+        buffer_add16(&batch._keys._buffer, 1)
+        buffer_add32(&batch._keys._buffer, 8)
+        buffer_add64(&batch._keys._buffer, image)
+
+
+def image(const uint8_t[:] row, oids):
+    cdef uint32_t made[1600]
+    cdef Buffer scratch
+    cdef uint64_t found = 0
+    cdef bint known
+    if len(oids) > 1600:
+        return None
+    for number, oid in enumerate(oids):
+        made[number] = oid
+    memset(&scratch, 0, sizeof(scratch))
+    known = row_checked(&row[0], len(row), made, len(oids)) and row_image(&row[0], made, len(oids), &scratch, &found)
+    buffer_free(&scratch)
+    return found if known else None

@@ -1,5 +1,5 @@
-"""Rows in batches: read from SQLite as Arrow arrays, cast column by column, written as a binary COPY stream.
+"""The rows of a source on their way to the server: read by compiled code, cast, digested, as a binary COPY stream.
 
-What a value becomes is defined by :mod:`howdah.casts`, one value at a time. The functions here do the same for whole
-columns where that is simple, and hand every value that is not simple back to those casts.
+What a value becomes is defined by :mod:`howdah.casts`, one value at a time. The compiled code (:mod:`howdah.native`)
+does the same where that is simple, and hands every row with a value that is not simple back to those casts.
 """

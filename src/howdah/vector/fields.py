@@ -50,6 +50,27 @@ _MOMENTS = {"timestamptz": Kind.TIMESTAMP, "timestamp": Kind.TIMESTAMP, "date": 
 _DOCUMENTS = {"json": Kind.JSON, "jsonb": Kind.JSONB}
 
 
+# Of pg_type.dat. Of these types the server sends a value as it was received, or as jsonb in its own order.
+_OIDS = {
+    "bool": 16,
+    "bytea": 17,
+    "int8": 20,
+    "int2": 21,
+    "int4": 23,
+    "text": 25,
+    "json": 114,
+    "float4": 700,
+    "float8": 701,
+    "varchar": 1043,
+    "date": 1082,
+    "time": 1083,
+    "timestamp": 1114,
+    "timestamptz": 1184,
+    "uuid": 2950,
+    "jsonb": 3802,
+}
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of a COPY row.
@@ -87,10 +108,21 @@ class Field:
 def fields(plan: TablePlan, cast: RowCast) -> tuple[Field, ...]:
     """Return a field for each column of a plan, in their order."""
     places = {column.name: place for place, column in enumerate(plan.table.columns)}
-    return tuple(_field(column, places.get(column.source, -1), cast.casts[column.target]) for column in plan.columns)
+    return tuple(field(column, places.get(column.source, -1), cast.casts[column.target]) for column in plan.columns)
 
 
-def _field(plan: ColumnPlan, place: int, cast: casts.Cast) -> Field:
+def oids(plan: TablePlan) -> tuple[int, ...] | None:
+    """Return the types of a plan's columns where it is known how the server sends all of them, or ``None``."""
+    found = tuple(_OIDS.get(column.type.name, 0) if column.type.kind == "b" else 0 for column in plan.columns)
+    return found if found and all(found) else None
+
+
+def field(plan: ColumnPlan, place: int, cast: casts.Cast) -> Field:
+    """Return the field of one column.
+
+    :param place: of the source's column; −1: there is none.
+    :param cast: of one value.
+    """
     kind = plan.type
     unit = plan.cast if plan.cast in CLOCKS else plan.option("unit")
     clock = CLOCKS[unit] if unit in MICROSECONDS and "strict" in dict(plan.options) else None

@@ -7,20 +7,20 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howdah.catalog.model import SourceTable
 from howdah.catalog.sqlite import open_snapshot
+from howdah.native.rows import Batch
 from howdah.plan import TablePlan
 from howdah.reading import Row, rows, some
 from howdah.rowcast import RowError
-from howdah.vector.digests import Content, Digests, of_chunk, of_row, of_rows
-from howdah.vector.encode import Encoder, Reject, lanes, pure, sources
-from howdah.vector.prefetch import ahead, prefetched
-from howdah.vector.reading import UNIT_BYTES, Unit, units
+from howdah.vector.batches import UNIT_BYTES, batches
+from howdah.vector.digests import Content, Digests, of_chunk
+from howdah.vector.encode import Encoder, Reject
+from howdah.vector.prefetch import ahead
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Part:
     """
 
     ordinal: int
-    stream: Any
-    locators: tuple[int, ...]
-    keys: bytes
+    stream: bytes | memoryview
+    locators: NDArray[np.int64]
+    keys: bytes | memoryview
     key_sizes: NDArray[np.int32]
     rejects: tuple[Reject, ...]
 
@@ -75,36 +75,31 @@ def pieces(
 ) -> Generator[Part | Read]:
     """Yield the parts of each chunk, then the chunk; reading and casting go on meanwhile.
 
-    :param known: digests of chunks that need no casting; the parts of the first ones, as long as they are the same,
+    :param known: digests of chunks that are there already; the parts of the first ones, as long as they are the same,
         are left out.
     :param only: rowids to read, in their order; ``None``: all.
     :raises SourceError: the snapshot cannot be read.
     """
-    read = ahead(units(path, plan.table, encoder.sources, encoder.lanes, encoder.pure, only), plan.rows)
-    with closing(ahead(_encoded(read, path, plan.table, encoder, known), plan.rows)) as found:
+    with closing(ahead(_encoded(path, plan.table, encoder, known, only), plan.rows)) as found:
         yield from found
 
 
 def content_digest(path: Path, plan: TablePlan) -> str:
     """Return the digest of a table's rows, as :class:`howdah.vector.digests.Content` has it, without casting them."""
-    with open_snapshot(path) as connection:
-        content = Content(plan.table, lanes(connection, plan))
-    for locators, digests in digested(path, plan, content.lanes):
+    content = Content(plan.table)
+    for locators, digests in digested(path, plan):
         content.add(locators, digests)
     return content.hexdigest()
 
 
-def digested(path: Path, plan: TablePlan, kinds: tuple[str, ...]) -> Generator[tuple[NDArray[np.int64], Digests]]:
+def digested(path: Path, plan: TablePlan) -> Generator[tuple[NDArray[np.int64], Digests]]:
     """Yield locators and digests of a table's rows, some at a time, in their order; reading goes on meanwhile.
 
-    :param kinds: the lane of each column.
     :raises SourceError: the snapshot cannot be read.
     """
-    found = units(path, plan.table, sources(plan), kinds, pure(plan, kinds))
-    with open_snapshot(path) as connection, closing(ahead(found, plan.rows)) as read:
-        walker = Walker(connection, plan.table)
-        for unit in read:
-            yield unit.locators, _all_digests(unit, walker)
+    with closing(ahead(batches(path, plan.table), plan.rows)) as found:
+        for batch in found:
+            yield _locators(batch), _digests(batch)
 
 
 class Walker:
@@ -133,43 +128,50 @@ class Walker:
 
 
 def _encoded(
-    read: prefetched[Unit] | Generator[Unit], path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes]
+    path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes], only: NDArray[np.int64] | None
 ) -> Generator[Part | Read]:
-    with open_snapshot(path) as connection, closing(read):
-        # A walk goes forward only: the chunk that is the first to differ is walked through twice.
-        walker, ahead = Walker(connection, table), Walker(connection, table)
-        same = True
-        for ordinal, unit in enumerate(read):
-            if same and ordinal < len(known):
-                made = _read(ordinal, unit, _all_digests(unit, ahead))
-                same = made.chunk.digest == known[ordinal]
-                if same:
-                    yield made
-                    continue
-            same = False
+    with open_snapshot(path) as connection, closing(encoder.batches(path, only)) as found:
+        walker, same = Walker(connection, table), True
+        for ordinal, batch in enumerate(found):
+            same = same and ordinal < len(known) and _read(ordinal, batch).chunk.digest == known[ordinal]
             mapped = encoder.mapped
-            whole = encoder(unit, ordinal)
-            yield Part(ordinal, whole.stream, whole.locators, whole.keys, whole.key_sizes, whole.rejects)
-            digests = of_rows(unit)
-            places = iter(np.flatnonzero(unit.odd).tolist())
+            if not same:
+                yield from _parts(ordinal, batch, walker, encoder)
+            yield _read(ordinal, batch, encoder.mapped - mapped)
+
+
+def _parts(ordinal: int, batch: Batch, walker: Walker, encoder: Encoder) -> Iterator[Part]:
+    """Yield the rows of a batch that are settled, then the others, cast one by one."""
+    settled = np.frombuffer(batch.settled, np.bool_)
+    locators = _locators(batch)
+    open_rows: list[int] = []
+    if not settled.all():
+        open_rows, locators = locators[~settled].tolist(), locators[settled]
+    yield Part(ordinal, batch.stream, locators, batch.keys, np.frombuffer(batch.key_sizes, np.int32), ())
+    held = _Held(ordinal)
+    for locator, row in walker.take(open_rows):
+        try:
+            held.add(locator, encoder.one(locator, ordinal, row))
+        except RowError as error:
+            held.rejects.append(Reject(locator, error.column, error.code, error.reason))
+        if held.size > UNIT_BYTES:
+            yield held.part()
             held = _Held(ordinal)
-            for locator, row in walker.take(list(whole.odd)):
-                digests[next(places)] = of_row(row)
-                try:
-                    held.add(locator, encoder.one(locator, ordinal, row))
-                except RowError as error:
-                    held.rejects.append(Reject(locator, error.column, error.code, error.reason))
-                if held.size > UNIT_BYTES:
-                    yield held.part()
-                    held = _Held(ordinal)
-            if held.locators or held.rejects:
-                yield held.part()
-            yield _read(ordinal, unit, digests, encoder.mapped - mapped)
+    if held.locators or held.rejects:
+        yield held.part()
 
 
-def _read(ordinal: int, unit: Unit, digests: Digests, mapped: int = 0) -> Read:
-    found = unit.locators
-    chunk = Chunk(ordinal, int(found[0]), int(found[-1]), len(unit), of_chunk(found, digests), mapped)
+def _locators(batch: Batch) -> NDArray[np.int64]:
+    return np.frombuffer(batch.locators, np.int64)
+
+
+def _digests(batch: Batch) -> Digests:
+    return np.frombuffer(batch.digests, np.uint64)
+
+
+def _read(ordinal: int, batch: Batch, mapped: int = 0) -> Read:
+    found, digests = _locators(batch), _digests(batch)
+    chunk = Chunk(ordinal, int(found[0]), int(found[-1]), len(batch), of_chunk(found, digests), mapped)
     return Read(chunk, found, digests)
 
 
@@ -193,13 +195,4 @@ class _Held:
     def part(self) -> Part:
         stream, keys = b"".join(self._rows), b"".join(self._keys)
         sizes = np.array([len(key) for key in self._keys], np.int32)
-        return Part(self.ordinal, stream, tuple(self.locators), keys, sizes, tuple(self.rejects))
-
-
-def _all_digests(unit: Unit, walker: Walker) -> Digests:
-    """Return the digests of a unit's rows, those included that must be read one by one."""
-    digests = of_rows(unit)
-    places = np.flatnonzero(unit.odd).tolist()
-    for place, (_, row) in zip(places, walker.take(unit.locators[unit.odd].tolist()), strict=True):
-        digests[place] = of_row(row)
-    return digests
+        return Part(self.ordinal, stream, np.array(self.locators, np.int64), keys, sizes, tuple(self.rejects))

@@ -15,7 +15,6 @@ from howdah.catalog import sqlite
 from howdah.images import Images, Keys
 from howdah.plan import TablePlan
 from howdah.reading import rows
-from howdah.vector import reading
 from howdah.vector.digests import Content
 from howdah.vector.stream import digested
 
@@ -61,12 +60,10 @@ tables = st.tuples(*[st.sampled_from(CLASSES)] * 3).flatmap(
 
 def digests(path, count_):
     table = sqlite.read(path).tables[0]
-    names = [column.name for column in table.columns]
     with sqlite.open_snapshot(path) as connection:
-        lanes = reading.lanes(connection, table, names)
         written = [ascii(row) for _, row in rows(connection, table)]
     plan = TablePlan("s", table, None, (), (), count_)
-    return written, [digest for _, found in digested(path, plan, lanes) for digest in found.tolist()]
+    return written, [digest for _, found in digested(path, plan) for digest in found.tolist()]
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -88,7 +85,7 @@ def test_the_digest_of_a_table_does_not_hang_on_how_its_rows_come(tmp_path):
         connection.commit()
     table = sqlite.read(tmp_path / "s.db").tables[0]
     locators, hashes = np.arange(10), np.arange(10, dtype=np.uint64) << np.uint64(40)
-    whole, parts = Content(table, ("integer",)), Content(table, ("integer",))
+    whole, parts = Content(table), Content(table)
     whole.add(locators, hashes)
     for part in (slice(0, 3), slice(3, 3), slice(3, 10)):
         parts.add(locators[part], hashes[part])
@@ -98,8 +95,8 @@ def test_the_digest_of_a_table_does_not_hang_on_how_its_rows_come(tmp_path):
 def test_what_is_kept_of_rows_comes_back_as_it_was():
     locators = np.array([-(2**63), -5, 0, 7, 2**63 - 1])
     keys = Keys.none()
-    keys.add((7, 2**63 - 1), b"seven-last", np.array([5, 5], np.int32))
-    keys.add((-5,), b"minus", np.array([5], np.int32))
+    keys.add(np.array([7, 2**63 - 1]), b"seven-last", np.array([5, 5], np.int32))
+    keys.add(np.array([-5]), b"minus", np.array([5], np.int32))
     images = keys.sorted().images(locators, np.arange(5, dtype=np.uint64))
     back = Images.from_bytes(images.to_bytes())
     assert back.locators.tolist() == locators.tolist()

@@ -6,6 +6,7 @@ import sqlite3
 import struct
 from contextlib import closing
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from howdah.catalog.model import TargetColumn, TargetTable, TargetType
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.reading import pick, rows
 from howdah.rowcast import RowCast, RowError
-from howdah.vector import binary, encode, reading
+from howdah.vector import batches, binary
 from howdah.vector.encode import Encoder
 
 NAMESPACE = (("namespace", "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),)
@@ -167,16 +168,16 @@ def compare(path, plan):
                 refused[locator] = (error.column, error.code, error.reason)
                 continue
             expected[locator] = [None if t is None else e(t) for t, e in zip(texts, encoders, strict=True)]
-        lanes = encode.lanes(connection, plan)
-        encoder = Encoder(plan, lanes, staged=True)
+        encoder = Encoder(plan, staged=True)
         found, rejects = {}, {}
-        for ordinal, unit in enumerate(reading.units(path, plan.table, encoder.sources, lanes)):
-            encoded = encoder(unit, ordinal)
-            split = fields(encoded.stream, len(plan.columns) + 2)
-            assert len(split) == len(encoded.locators)
+        for ordinal, batch in enumerate(encoder.batches(path)):
+            split = fields(batch.stream, len(plan.columns) + 2)
+            locators = np.frombuffer(batch.locators, np.int64)
+            settled = np.frombuffer(batch.settled, np.bool_)
+            assert [int.from_bytes(row[0], "big", signed=True) for row in split] == locators[settled].tolist()
+            assert {int.from_bytes(row[1], "big") for row in split} <= {ordinal}
             found.update({int.from_bytes(row[0], "big", signed=True): row[2:] for row in split})
-            rejects.update({r.locator: (r.column, r.code, r.reason) for r in encoded.rejects})
-            for locator, row in pick(connection, plan.table, set(encoded.odd)):
+            for locator, row in pick(connection, plan.table, set(locators[~settled].tolist())):
                 try:
                     (single,) = fields(encoder.one(locator, ordinal, row)[0], len(plan.columns) + 2)
                     found[locator] = single[2:]
@@ -234,7 +235,7 @@ def test_a_value_that_many_columns_of_wide_tables_read(tmp_path):
 
 
 def test_more_rows_than_a_unit_holds(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "UNIT_ROWS", 2_048)
+    monkeypatch.setattr(batches, "UNIT_ROWS", 2_048)
     path = file_with(tmp_path / "s.sqlite", [list(range(5_000)), [None, "x"] * 2_500])
     casts = [("integer", T("int4", "integer"), (), True, ()), ("text", T("text", "text"), (), False, ())]
     compare(path, plan_for(path, casts))

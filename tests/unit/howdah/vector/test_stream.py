@@ -12,7 +12,7 @@ from howdah.catalog import sqlite
 from howdah.catalog.model import TargetColumn, TargetTable, TargetType
 from howdah.errors import SourceError
 from howdah.plan import ColumnPlan, TablePlan
-from howdah.vector import encode, reading
+from howdah.vector import batches, encode
 from howdah.vector.prefetch import prefetched
 from howdah.vector.stream import Part, Read, content_digest, pieces
 
@@ -37,8 +37,7 @@ def plan_of(tmp_path):
 
 
 def all_pieces(path, plan):
-    with sqlite.open_snapshot(path) as connection:
-        encoder = encode.Encoder(plan, encode.lanes(connection, plan), staged=False)
+    encoder = encode.Encoder(plan, staged=False)
     return list(pieces(path, plan, encoder))
 
 
@@ -47,7 +46,7 @@ WITHOUT_ROWID = "CREATE TABLE t (k INTEGER PRIMARY KEY, v) WITHOUT ROWID"
 
 @pytest.mark.parametrize("ddl", ["CREATE TABLE t (k INTEGER PRIMARY KEY, v)", WITHOUT_ROWID])
 def test_every_row_is_in_one_part_and_one_chunk(plan_of, monkeypatch, ddl):
-    monkeypatch.setattr(reading, "UNIT_ROWS", 2_000)
+    monkeypatch.setattr(batches, "UNIT_ROWS", 2_000)
     values = ["x", 7, None, b"blob", "y" * 70_000]
     found = all_pieces(*plan_of([(n, values[n % 5] if n % 100 < 5 else "v") for n in range(1, 5_001)], ddl=ddl))
     parts = [piece for piece in found if isinstance(piece, Part)]

@@ -1,0 +1,70 @@
+"""Reads a table of a snapshot in batches, by compiled code: digested, and as a COPY stream where that is simple."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from howdah.catalog.model import SourceTable
+from howdah.discover import quoted
+from howdah.errors import SourceError
+from howdah.native.rows import Batch, ReadError, Rows
+from howdah.vector.fields import Field
+
+UNIT_ROWS = 16_384
+"""Most rows of a batch."""
+UNIT_BYTES = 4 << 20
+"""A batch takes no further row once its values have more bytes than this."""
+
+
+def batches(
+    path: Path,
+    table: SourceTable,
+    fields: Sequence[Field] | None = None,
+    key: Sequence[int] = (),
+    *,
+    staged: bool = False,
+    oids: Sequence[int] | None = None,
+    only: NDArray[np.int64] | None = None,
+) -> Generator[Batch]:
+    """Yield the rows of a table in reading order (the order of :func:`howdah.reading.rows`).
+
+    Batches are cut by what is in the source, whatever becomes of it. Their number is put in front of staged rows.
+
+    :param fields: of the stream; ``None``: rows are only digested.
+    :param key: places of the key's fields.
+    :param staged: put locator and number of the batch in front of the fields.
+    :param oids: of the fields' types, if images of the rows are wanted for keys.
+    :param only: rowids to read, ascending; ``None``: all rows.
+    :raises SourceError: the snapshot cannot be read.
+    """
+    uri, number = f"{path.absolute().as_uri()}?mode=ro&immutable=1", 0
+    try:
+        for query in _queries(table, only):
+            located = bool(table.rowid)
+            with closing(Rows(uri, query, fields, key, located=located, staged=staged, oids=oids)) as rows:
+                while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
+                    yield batch
+                    number += 1
+    except ReadError as error:
+        raise SourceError(
+            f"Table {table.name} cannot be read: {error}.",
+            "Check the file with: sqlite3 FILE 'PRAGMA integrity_check'",
+        ) from error
+
+
+def _queries(table: SourceTable, only: NDArray[np.int64] | None) -> Iterator[str]:
+    values = ", ".join([table.rowid or "0", *(quoted(column.name) for column in table.columns)])
+    order = table.rowid or (", ".join(quoted(c) for c in table.primary_key) if table.without_rowid else "")
+    ordered = f" ORDER BY {order}" if order else ""
+    if only is None:
+        yield f"SELECT {values} FROM {quoted(table.name)}{ordered}"
+        return
+    for start in range(0, len(only), UNIT_ROWS):
+        chosen = ",".join(map(str, only[start : start + UNIT_ROWS].tolist()))
+        wanted = f"{table.rowid} IN (SELECT value FROM json_each('[{chosen}]'))"
+        yield f"SELECT {values} FROM {quoted(table.name)} WHERE {wanted}{ordered}"
