@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from howdah.due import Due, is_verified
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import errors
 from howdah.order import batched
-from howdah.plan import Inspected, Plan
+from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
 from howdah.progress import Event
 from howdah.proof import check_conservation, compare, note_differences
 from howdah.report import Report
@@ -24,6 +25,8 @@ from howdah.session import Session, chosen, make_plan
 
 # Statements of one transaction: it locks all that it makes, and the server's table of locks has its bounds.
 _OBJECTS = 100
+# Sources that are recorded by one statement: it holds all that is kept of them.
+_SOURCES = 50
 
 # Alembic loads only where a schema needs it: see the function that imports howdah.revisions.
 
@@ -67,9 +70,8 @@ def confirm(session: Session, made: Plan) -> None:
     run_id = last_run(session, made)
     if run_id and session.target.folder is not None:
         heads.record(session.connection, session.known, UUID(run_id), session.target.schema, session.target.folder)
-    for source in made.sources:
-        if run_id and source.name in names:
-            _record_source(session, made, source, UUID(run_id))
+    if run_id:
+        _record_sources(session, made, [source for source in made.sources if source.name in names], UUID(run_id))
     stages.sweep(session.connection, session.target.name)
 
 
@@ -96,7 +98,7 @@ def apply(
         released = _release(session, made, derived, due)
     # Planned again with the target as it is now, and with what the ledger now says is ours.
     session = replace(session, known=ledger.read(connection, name))
-    made, derived = make_plan(session, made.sources)
+    made, derived = make_plan(session, made.sources, made)
     context = Context(
         application=name,
         run_id=run_id,
@@ -126,9 +128,7 @@ def apply(
         if filled[schema, table] > 1:
             ledger.recount(connection, name, schema, table)
     # Before anything counts as verified: a run that is killed here is finished by the next one.
-    for source in made.sources:
-        if source.name not in session.unchanged:
-            _record_source(session, made, source, run_id)
+    _record_sources(session, made, [s for s in made.sources if s.name not in session.unchanged], run_id)
     patched = {identity: item.patched for identity, item in loaded.items() if item.patched}
     outcomes = compare(session, tuple(stale), patched)
     note_differences(session, outcomes)
@@ -181,18 +181,26 @@ def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID)
     return tuple(f"{item.kind} {item.name}" for item in wanted)
 
 
-def _record_source(session: Session, made: Plan, source: Inspected, run_id: UUID) -> None:
-    taken = next(item for item in session.snapshots if item.source.name == source.name)
-    ledger.record_source(
-        session.connection,
-        session.target.name,
-        run_id,
-        source.name,
-        source.path,
-        source.size,
-        source.sha256,
-        profile.to_json(source.profile),
-        definition.to_json(definition.define(source, made.tables, made.skipped)),
-        trust.stamp_to_json(taken),
-        trust.catalog_to_json(source.catalog),
-    )
+def _record_sources(session: Session, made: Plan, sources: Sequence[Inspected], run_id: UUID) -> None:
+    taken = {item.source.name: item for item in session.snapshots}
+    plans: dict[str, list[TablePlan]] = {}
+    skipped: dict[str, list[SkippedTable]] = {}
+    for plan in made.tables:
+        plans.setdefault(plan.source, []).append(plan)
+    for left in made.skipped:
+        skipped.setdefault(left.source, []).append(left)
+    for some in batched(sources, _SOURCES):
+        found = [
+            ledger.Source(
+                source.name,
+                source.path,
+                source.size,
+                source.sha256,
+                json.dumps(profile.to_json(source.profile)),
+                definition.to_json(definition.define(source, plans.get(source.name, ()), skipped.get(source.name, ()))),
+                trust.stamp_to_json(taken[source.name]),
+                trust.catalog_to_json(source.catalog),
+            )
+            for source in some
+        ]
+        ledger.record_sources(session.connection, session.target.name, run_id, found)

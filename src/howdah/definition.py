@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from howdah.catalog.affinity import affinity
@@ -73,13 +74,14 @@ class Definition:
     application_id: int = 0
 
 
-def define(source: Inspected, plans: tuple[TablePlan, ...], skipped: tuple[SkippedTable, ...] = ()) -> Definition:
+def define(source: Inspected, plans: Sequence[TablePlan], skipped: Sequence[SkippedTable] = ()) -> Definition:
     """Return what is to be kept of a source.
 
     :param plans: of all tables of this source that move.
+    :param skipped: tables of this source that do not.
     """
-    by_name = {plan.table.name: plan for plan in plans if plan.source == source.name}
-    moved = set(by_name) | {item.table for item in skipped if item.source == source.name}
+    by_name = {plan.table.name: plan for plan in plans}
+    moved = set(by_name) | {item.table for item in skipped}
     return Definition(
         tables=tuple(_table(table, by_name.get(table.name)) for table in source.catalog.tables if table.name in moved),
         objects=source.catalog.objects,
@@ -135,7 +137,7 @@ def _column(table: SourceTable, number: int, plan: TablePlan | None) -> KeptColu
 
 def to_json(definition: Definition) -> str:
     """Return a definition as JSON text; names and statements that are no UTF-8 keep their surrogate escapes."""
-    return json.dumps({"version": VERSION, **asdict(definition)})
+    return json.dumps({"version": VERSION, **vars(definition)}, default=vars)
 
 
 def from_json(value: dict[str, Any] | None) -> Definition | None:

@@ -74,7 +74,7 @@ def load(connection: Connection, plan: TablePlan, context: Context, started: flo
 def _load(connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None) -> Loaded:
     target = qualified(plan.target.schema, plan.target.name)
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-    filled, guarded = _state(connection, plan, target)
+    filled, guarded = state(connection, plan, target)
     if filled and not (guarded and plan.key):
         raise NotDirectError
     taken: tuple[rebuild.Taken, ...] = ()
@@ -143,7 +143,7 @@ def _unchecked_references(connection: Connection, plan: TablePlan) -> Iterator[N
         execute(connection, "SET LOCAL session_replication_role = origin")
 
 
-def _state(connection: Connection, plan: TablePlan, target: str) -> tuple[bool, bool]:
+def state(connection: Connection, plan: TablePlan, target: str) -> tuple[bool, bool]:
     """Return whether a table that we have locked holds rows, and whether all its rules are in force there.
 
     :raises NotDirectError: something acts on rows as they come.

@@ -91,9 +91,17 @@ def _measured(snapshot: Snapshot, catalog: SourceCatalog, sample: int | None) ->
 
 
 def plan_application(
-    connection: pg.Connection, dsn: str, target: Target, sources: tuple[Inspected, ...], known: Ledger
+    connection: pg.Connection,
+    dsn: str,
+    target: Target,
+    sources: tuple[Inspected, ...],
+    known: Ledger,
+    before: Plan | None = None,
 ) -> Plan:
-    """Plan against the schema that the application's Alembic head gives."""
+    """Plan against the schema that the application's Alembic head gives.
+
+    :param before: an earlier plan for the same sources; its tables are taken where the schema is as it was.
+    """
     if target.application is None or target.folder is None:
         raise ConfigurationError("An application folder is needed to plan by one.")
     pending: tuple[str, ...] = ()
@@ -103,6 +111,8 @@ def plan_application(
         from howdah import revisions
 
         schema, pending = revisions.preview(dsn, target.folder, target.schema)
+    if before and before.schema == schema:
+        return replace(before, statements=pending)
     plans: list[TablePlan] = []
     skipped: list[SkippedTable] = []
     findings: list[Finding] = []
@@ -119,6 +129,7 @@ def plan_application(
         skipped=tuple(skipped),
         findings=tuple(findings),
         statements=pending,
+        schema=schema,
     )
 
 

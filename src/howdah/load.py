@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from howdah import checks, direct, merge, ownership, patch, record, resume, stages
+from howdah import checks, direct, merge, ownership, patch, record, resume, small, stages
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import Connection, Rollback, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.staging import Stage, stage
+
+
+def load_tables(
+    connection: Connection,
+    plans: Sequence[TablePlan],
+    context: Context,
+    unsettled: tuple[TablePlan, ...] = (),
+) -> tuple[Loaded, ...]:
+    """Load tables of one portion (:func:`howdah.small.portions`) in their order and return what was done.
+
+    Together if nothing stands against it; otherwise the half of them without what does, and so on.
+
+    :raises: as :func:`load_group`.
+    """
+    if len(plans) > 1 and not unsettled:
+        try:
+            return small.load(connection, plans, context)
+        except small.RefusedError:
+            middle = len(plans) // 2
+            return load_tables(connection, plans[:middle], context) + load_tables(connection, plans[middle:], context)
+        except direct.NotDirectError:
+            pass
+    return tuple(loaded for plan in plans for loaded in load_group(connection, (plan,), context, unsettled))
 
 
 def load_group(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,30 @@ def _make(connection: Connection, table: str, columns: list[list[str]]) -> None:
     execute(connection, f"CREATE TEMP TABLE {table.removeprefix('pg_temp.')} ({typed}) ON COMMIT DROP")
 
 
+@dataclass(frozen=True)
+class Held:
+    """A chunk that waits to be written.
+
+    :ivar images: as :class:`howdah.images.Images` has it.
+    """
+
+    plan: TablePlan
+    chunk: Chunk
+    keys: bytes
+    images: bytes | None
+
+    def row(self, application: str, run_id: object) -> tuple[Any, ...]:
+        """Return what the ledger keeps."""
+        c = self.chunk
+        place = (application, *self.plan.identity, c.ordinal, run_id)
+        return (*place, c.first, c.last, c.rows, c.digest, self.keys, self.images)
+
+
+def add_chunks(connection: Connection, application: str, run_id: object, chunks: Iterable[Held]) -> None:
+    """Write chunks of tables that the ledger holds none of."""
+    _write(connection, (held.row(application, run_id) for held in chunks))
+
+
 class Writer:
     """Writes the chunks of a table, in place of what was there, as they come; never many in memory.
 
@@ -118,9 +143,10 @@ class Writer:
         self, connection: Connection, application: str, run_id: object, plan: TablePlan, *, fresh: bool = False
     ) -> None:
         self._connection = connection
-        self._known = (application, *plan.identity)
+        self._application = application
         self._run_id = run_id
-        self._held: list[tuple[Any, ...]] = []
+        self._plan = plan
+        self._held: list[Held] = []
         self._size = 0
         self._fresh = fresh
 
@@ -130,7 +156,7 @@ class Writer:
             execute(
                 self._connection,
                 "DELETE FROM howdah.chunk WHERE application = %s AND source = %s AND table_name = %s",
-                self._known,
+                [self._application, *self._plan.identity],
             )
         return self
 
@@ -139,14 +165,13 @@ class Writer:
 
         :param images: as :class:`howdah.images.Images` has it.
         """
-        row = (chunk.ordinal, self._run_id, chunk.first, chunk.last, chunk.rows, chunk.digest, keys, images)
-        self._held.append((*self._known, *row))
+        self._held.append(Held(self._plan, chunk, keys, images))
         self._size += len(keys) + len(images or b"")
         if self._size > _HELD_BYTES:
             self._flush()
 
     def _flush(self) -> None:
-        _write(self._connection, self._held)
+        add_chunks(self._connection, self._application, self._run_id, self._held)
         self._held, self._size = [], 0
 
     def __exit__(self, kind: object, *_: object) -> None:

@@ -166,10 +166,18 @@ def copy_in(connection: Connection, statement: str, rows: Iterable[Sequence[Any]
 
 def copy_binary(connection: Connection, statement: str, rows: Any) -> None:
     """Send rows of a binary COPY stream, given without its header and trailer, as bytes or a buffer."""
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(_COPY_HEADER)
-        copy.write(rows)
-        copy.write(_COPY_TRAILER)
+    copy_parts(connection, statement, [rows])
+
+
+def copy_parts(connection: Connection, statement: str, parts: Iterable[Any]) -> int:
+    """Send parts of such a stream as they come; return how many rows the server took."""
+    with connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            copy.write(_COPY_HEADER)
+            for part in parts:
+                copy.write(part)
+            copy.write(_COPY_TRAILER)
+        return cursor.rowcount
 
 
 def copy_typed(connection: Connection, statement: str, types: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

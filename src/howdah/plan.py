@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from howdah import casts, reverse
-from howdah.catalog.model import SourceCatalog, SourceTable, TargetTable, TargetType
+from howdah.catalog.model import SourceCatalog, SourceTable, TargetCatalog, TargetTable, TargetType
 from howdah.findings import Finding
 from howdah.profile import Profile, TableProfile
 from howdah.report import TargetInfo
@@ -57,7 +58,7 @@ class ColumnPlan:
         """Return an option, or the empty text."""
         return dict(self.options).get(name, "")
 
-    @property
+    @cached_property
     def back(self) -> Way | None:
         """Return how the values go back to SQLite; ``None`` where no source column gets them."""
         return reverse.way(self.cast, self.type, dict(self.options), self.stored) if self.stored else None
@@ -95,7 +96,7 @@ class TablePlan:
         """Return whether the ledger keeps what is known of each row: it is found by rowid there, and by key here."""
         return bool(self.key and self.table.rowid)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return a digest of everything that decides what the target rows look like."""
         parts = [
@@ -136,6 +137,7 @@ class Plan:
     :ivar forecasts: what the casts would refuse, of each table that would move; only ``plan`` looks.
     :ivar sample: rows of each table that profile and forecast are of, at most; ``None``: they are of all rows.
     :ivar pending: whether ``migrate`` would change anything; known only when the ledger was looked at.
+    :ivar schema: what an application's tables are planned for; ``None`` where the schema is derived.
     """
 
     application: str
@@ -149,8 +151,9 @@ class Plan:
     pending_tables: tuple[tuple[str, str], ...] = field(default=())
     forecasts: tuple[Forecast, ...] = ()
     sample: int | None = None
+    schema: TargetCatalog | None = None
 
-    @property
+    @cached_property
     def tables(self) -> tuple[TablePlan, ...]:
         """Return all tables that move, in load order."""
         return tuple(table for group in self.groups for table in group)
@@ -182,12 +185,19 @@ class Plan:
 
     def forecast(self, table: TablePlan) -> Forecast | None:
         """Return the forecast of a table, ``None`` where nothing would move."""
-        return next((f for f in self.forecasts if (f.source, f.table) == table.identity), None)
+        return self._forecasts.get(table.identity)
+
+    @cached_property
+    def _forecasts(self) -> dict[tuple[str, str], Forecast]:
+        return {(forecast.source, forecast.table): forecast for forecast in self.forecasts}
 
     def profile(self, table: TablePlan) -> TableProfile:
         """Return the profile of a table."""
-        source = next(source for source in self.sources if source.name == table.source)
-        return source.profile[table.table.name]
+        return self._sources[table.source].profile[table.table.name]
+
+    @cached_property
+    def _sources(self) -> dict[str, Inspected]:
+        return {source.name: source for source in self.sources}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-ready values."""

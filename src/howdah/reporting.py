@@ -9,7 +9,7 @@ from howdah import ledger, quarantine
 from howdah.context import Loaded
 from howdah.due import entry_of
 from howdah.findings import Finding
-from howdah.ledger import Ledger, Load
+from howdah.ledger import Load
 from howdah.plan import Plan, TablePlan
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
 from howdah.session import Session
@@ -38,10 +38,10 @@ def make_report(
     :param notes: findings of the load, beside those of the sources and of the plan.
     :param created: what was made in the target.
     """
-    known = ledger.read(session.connection, session.target.name)
+    loads = ledger.loads(session.connection, session.target.name)
     waiting = quarantine.groups(session.connection, quarantine.Selection(session.target.name))
     identities = {p.identity for p in made.tables}
-    tables = [_table_report(p, known.loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
+    tables = [_table_report(p, loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
     tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
     differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
     count = sum(outcome.count for outcome in outcomes)
@@ -52,7 +52,7 @@ def make_report(
         verdict = "salvaged"
     elif any(table.quarantined_rows for table in tables):
         verdict = "quarantined"
-    findings = session.findings + made.findings + notes + _run_findings(made, known, loaded or {}, outcomes)
+    findings = session.findings + made.findings + notes + _run_findings(made, loads, loaded or {}, outcomes)
     return Report(
         verb=verb,
         verdict=verdict,
@@ -99,11 +99,14 @@ def _table_report(plan: TablePlan, entry: Load | None, item: Loaded | None) -> T
 
 
 def _run_findings(
-    made: Plan, known: Ledger, loaded: dict[tuple[str, str], Loaded], outcomes: tuple[Outcome, ...]
+    made: Plan,
+    loads: dict[tuple[str, str], Load],
+    loaded: dict[tuple[str, str], Loaded],
+    outcomes: tuple[Outcome, ...],
 ) -> tuple[Finding, ...]:
     found = []
     for plan in made.tables:
-        entry, item = known.loads.get(plan.identity), loaded.get(plan.identity)
+        entry, item = loads.get(plan.identity), loaded.get(plan.identity)
         resumed = "rows had been staged by a run that was ended before it was done; only the others were sent."
         for code, count, what in (
             ("identifiers_mapped", entry.mapped if entry else 0, "identifiers mapped to UUIDs."),
@@ -113,7 +116,7 @@ def _run_findings(
             if count:
                 found.append(Finding("info", code, f"{count:,} {what}", *plan.identity, rows=count))
     ours = Counter[tuple[str, str]]()
-    for load in known.loads.values():
+    for load in loads.values():
         ours[load.target_schema, load.target_table] += load.loaded_rows
     for plan, foreign in _foreign(outcomes, ours):
         found.append(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import threading
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -15,6 +16,10 @@ from howdah.session import Session
 
 # Arrow loads only where rows need it: see the functions that import howdah.load.
 
+Group = tuple[TablePlan, ...]
+Lane = list[Group]
+"""Groups that fill the same table, or one group of tables that refer to each other in a circle."""
+
 
 def load_all(
     session: Session, made: Plan, due: Collection[tuple[str, str]], context: Context
@@ -22,10 +27,9 @@ def load_all(
     """Load what is due, parents before children; then delete what had to wait, children before parents."""
     loaded: dict[tuple[str, str], Loaded] = {}
     unsettled: dict[str, TablePlan] = {}
-    with _Workers(session, context) as workers:
-        for level in _levels(made.groups):
-            batch = [group for group in level if _is_due(group, due, unsettled)]
-            for items in workers.load(batch, tuple(unsettled.values())):
+    with _Workers(session, context, due) as workers:
+        for lanes in _levels(made.groups):
+            for items in workers.load(lanes, unsettled):
                 for item in items:
                     loaded[item.plan.identity] = item
                     if item.retained:
@@ -88,33 +92,35 @@ def _freed(session: Session, plan: TablePlan, loaded: dict[tuple[str, str], Load
     return "unique_conflict" in waiting.get(plan.identity, frozenset())
 
 
-def _is_due(group: tuple[TablePlan, ...], due: Collection[tuple[str, str]], unsettled: dict[str, TablePlan]) -> bool:
+def _is_due(group: Group, due: Collection[tuple[str, str]], unsettled: Collection[str]) -> bool:
     """A table whose parent lost rows is due as well: its rows may be orphans now."""
     return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
 
 
-def _levels(groups: tuple[tuple[TablePlan, ...], ...]) -> list[list[tuple[TablePlan, ...]]]:
-    """Put independent groups side by side; groups that fill the same table stay apart."""
+def _levels(groups: tuple[Group, ...]) -> list[list[Lane]]:
+    """Put independent groups side by side; groups that fill the same table follow each other in a lane."""
     depth: dict[str, int] = {}
-    levels: list[list[tuple[TablePlan, ...]]] = []
+    levels: list[dict[frozenset[str], Lane]] = []
     for group in groups:
-        own = {plan.target.name for plan in group}
-        parents = {key.parent for plan in group for key in plan.target.foreign_keys} | own
+        own = frozenset(plan.target.name for plan in group)
+        parents = {key.parent for plan in group for key in plan.target.foreign_keys} - own
         level = 1 + max((depth[name] for name in parents if name in depth), default=-1)
         for name in own:
             depth[name] = level
         while len(levels) <= level:
-            levels.append([])
-        levels[level].append(group)
-    return levels
+            levels.append({})
+        levels[level].setdefault(own, []).append(group)
+    return [list(lanes.values()) for lanes in levels]
 
 
 class _Workers:
-    """Load groups side by side; each worker keeps its connection for the whole run."""
+    """Load lanes side by side; each worker keeps its connection for the whole run."""
 
-    def __init__(self, session: Session, context: Context) -> None:
+    def __init__(self, session: Session, context: Context, due: Collection[tuple[str, str]]) -> None:
         self._session = session
         self._context = context
+        self._due = due
+        self._over = threading.Event()
         self._idle: list[pg.Connection] = []
         self._open = ExitStack()
 
@@ -125,25 +131,43 @@ class _Workers:
 
     def __exit__(self, *_: object) -> None:
         """Wait for the work that was begun, then close the connections."""
+        self._over.set()
         with self._open:
             self._pool.shutdown(cancel_futures=True)
 
-    def load(
-        self, batch: list[tuple[TablePlan, ...]], unsettled: tuple[TablePlan, ...]
-    ) -> Iterator[tuple[Loaded, ...]]:
-        """Yield what loading each group did, in their order."""
-        from howdah.load import load_group
-
-        if self._session.request.jobs == 1 or len(batch) == 1:
-            for group in batch:
-                yield load_group(self._session.connection, group, self._context, unsettled)
+    def load(self, lanes: list[Lane], unsettled: Mapping[str, TablePlan]) -> Iterator[tuple[Loaded, ...]]:
+        """Yield what loading each lane did, in their order."""
+        if self._session.request.jobs == 1 or len(lanes) == 1:
+            for lane in lanes:
+                yield from self._lane(self._session.connection, lane, unsettled)
             return
 
-        def work(group: tuple[TablePlan, ...]) -> tuple[Loaded, ...]:
+        def work(lane: Lane) -> tuple[Loaded, ...]:
             with self._connection() as connection:
-                return load_group(connection, group, self._context, unsettled)
+                return tuple(item for items in self._lane(connection, lane, unsettled) for item in items)
 
-        yield from self._pool.map(work, batch)
+        yield from self._pool.map(work, lanes)
+
+    def _lane(
+        self, connection: pg.Connection, lane: Lane, unsettled: Mapping[str, TablePlan]
+    ) -> Iterator[tuple[Loaded, ...]]:
+        """Yield what loading the groups of a lane that are due did."""
+        from howdah.load import load_group, load_tables
+        from howdah.small import portions
+
+        circle, waiting = len(lane[0]) > 1, dict(unsettled)
+        for plans in lane if circle else portions([plan for (plan,) in lane], self._context):
+            if self._over.is_set():
+                return
+            if circle:
+                due = plans if _is_due(plans, self._due, waiting) else ()
+            else:
+                due = tuple(plan for plan in plans if _is_due((plan,), self._due, waiting))
+            if due:
+                load = load_group if circle else load_tables
+                items = load(connection, due, self._context, tuple(waiting.values()))
+                waiting |= {item.plan.target.name: item.plan for item in items if item.retained}
+                yield items
 
     @contextmanager
     def _connection(self) -> Iterator[pg.Connection]:

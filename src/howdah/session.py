@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from howdah import application as applications
@@ -75,7 +76,7 @@ class Session:
     clock: Clock
     progress: Progress
 
-    @property
+    @cached_property
     def paths(self) -> dict[str, tuple[Path, str]]:
         """Return source → (path of its snapshot, sha256), of the sources that were copied."""
         return {item.source.name: (item.path, item.sha256) for item in self.snapshots}
@@ -168,12 +169,17 @@ def inspect(session: Session, sample: int | None = None, before: tuple[Inspected
     return tuple(found[file.name] for file in session.files)
 
 
-def make_plan(session: Session, sources: tuple[Inspected, ...]) -> tuple[Plan, Derived | None]:
-    """Return the plan, and the derived schema where there is no application."""
+def make_plan(
+    session: Session, sources: tuple[Inspected, ...], before: Plan | None = None
+) -> tuple[Plan, Derived | None]:
+    """Return the plan, and the derived schema where there is no application.
+
+    :param before: an earlier plan for the same sources.
+    """
     with session.clock.stage("plan"):
         if session.target.application:
             return inspection.plan_application(
-                session.connection, session.request.dsn, session.target, sources, session.known
+                session.connection, session.request.dsn, session.target, sources, session.known, before
             ), None
         return inspection.plan_derived(session.connection, session.target, sources, session.known, chosen(session))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -22,7 +21,7 @@ from howdah.snapshot import Snapshot, Stamp
 
 def stamp_to_json(taken: Snapshot) -> str | None:
     """Return what is to be kept of a snapshot's stamp: nothing where the source is damaged and was salvaged."""
-    return None if taken.salvaged else json.dumps(asdict(taken.stamp) | {"engine": _engine()})
+    return None if taken.salvaged else json.dumps(vars(taken.stamp) | {"engine": _engine()})
 
 
 def catalog_to_json(catalog: SourceCatalog) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from sqlglot import TokenType
@@ -17,6 +18,8 @@ from sqlglot.errors import SqlglotError
 from howdah.catalog.model import SourceCheck
 
 _QUOTED = (TokenType.IDENTIFIER, TokenType.STRING)
+# Where many sources are merged, most of them are declared alike.
+_KNOWN = lru_cache(500)
 
 
 class UnreadableError(ValueError):
@@ -38,6 +41,7 @@ class Table:
     deferred: tuple[bool, ...] = ()
 
 
+@_KNOWN
 def table(sql: str, columns: int) -> Table:
     """Read a CREATE TABLE.
 
@@ -72,6 +76,7 @@ def table(sql: str, columns: int) -> Table:
     return Table(tuple(checks), found.expressions, found.collations, tuple(deferred))
 
 
+@_KNOWN
 def index(sql: str) -> tuple[tuple[str, ...], str]:
     """Read a CREATE INDEX: the text of each part without order and collation, and the WHERE of a partial one.
 
@@ -111,6 +116,7 @@ def module(sql: str) -> tuple[str, tuple[str, ...]]:
     return name, tuple(sql[item[0].start : item[-1].end + 1] for item in _items(tokens))
 
 
+@_KNOWN
 def words(sql: str) -> frozenset[str]:
     """Return the bare words of a statement in upper case; strings, quoted names and comments hold none.
 

@@ -7,8 +7,10 @@ of ``model`` out and in, ``quarantine`` keeps the rows that did not fit.
 from howdah.ledger.locks import lock, lock_key
 from howdah.ledger.model import HEAD, KnownSource, Ledger, Load, Quarantined
 from howdah.ledger.quarantine import add_quarantine, clear_quarantine, quarantined, waiting, waiting_reasons
-from howdah.ledger.reading import catalogs, read
+from howdah.ledger.reading import catalogs, loads, read
 from howdah.ledger.recording import (
+    Source,
+    add_loads,
     finish_run,
     mark_doubtful,
     mark_verified,
@@ -17,7 +19,7 @@ from howdah.ledger.recording import (
     record_object,
     record_objects,
     record_refusals,
-    record_source,
+    record_sources,
     recount,
     start_run,
 )
@@ -29,12 +31,15 @@ __all__ = [
     "Ledger",
     "Load",
     "Quarantined",
+    "Source",
+    "add_loads",
     "add_quarantine",
     "catalogs",
     "check_version",
     "clear_quarantine",
     "create",
     "finish_run",
+    "loads",
     "lock",
     "lock_key",
     "mark_doubtful",
@@ -46,7 +51,7 @@ __all__ = [
     "record_object",
     "record_objects",
     "record_refusals",
-    "record_source",
+    "record_sources",
     "recount",
     "start_run",
     "waiting",

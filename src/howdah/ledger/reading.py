@@ -29,16 +29,6 @@ def read(connection: Connection, application: str) -> Ledger:
             )
         return Ledger(application, False, {}, {}, frozenset())
     check_version(connection)
-    loads = {
-        (source, table): Load(*rest)
-        for source, table, *rest in connection.execute(
-            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
-                      content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
-                      mapped, settled, key_columns, verified_at
-               FROM howdah.load WHERE application = %s""",
-            [application],
-        )
-    }
     sources = {
         name: KnownSource(*rest)
         for name, *rest in execute(
@@ -58,7 +48,7 @@ def read(connection: Connection, application: str) -> Ledger:
     return Ledger(
         application,
         True,
-        loads,
+        loads(connection, application),
         sources,
         objects=frozenset((schema, kind, name) for schema, kind, _, name, why in objects if why is None),
         refused={
@@ -69,6 +59,20 @@ def read(connection: Connection, application: str) -> Ledger:
         choices={(schema, name): chosen for schema, kind, _, name, chosen in objects if kind == CHOICE},
         heads={schema: head for schema, kind, _, _, head in objects if kind == HEAD},
     )
+
+
+def loads(connection: Connection, application: str) -> dict[tuple[str, str], Load]:
+    """Return (source, table) → what the ledger, which is there, knows of it."""
+    return {
+        (source, table): Load(*rest)
+        for source, table, *rest in connection.execute(
+            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
+                      content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
+                      mapped, settled, key_columns, verified_at
+               FROM howdah.load WHERE application = %s""",
+            [application],
+        )
+    }
 
 
 def catalogs(connection: Connection, application: str, sources: list[str]) -> dict[str, Any]:

@@ -4,13 +4,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from howdah import __version__
 from howdah.ledger.model import CHOICE, REFUSED, Ledger, Load
-from howdah.pg import Connection, as_json, execute, qualified
+from howdah.pg import Connection, as_json, copy_typed, execute, qualified
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is kept of a source.
+
+    :ivar size: bytes of its snapshot.
+    :ivar profile: JSON, as are ``definition``, ``stamp`` and ``catalog``.
+    """
+
+    name: str
+    path: str
+    size: int
+    sha256: str
+    profile: str
+    definition: str
+    stamp: str | None
+    catalog: str
+
+
+_LOAD = {
+    "target_schema": "text",
+    "target_table": "text",
+    "run_id": "uuid",
+    "snapshot_sha256": "text",
+    "content_digest": "text",
+    "plan_digest": "text",
+    "source_rows": "int8",
+    "loaded_rows": "int8",
+    "quarantined_rows": "int8",
+    "target_rows": "int8",
+    "mapped": "int8",
+    "settled": "bool",
+    "key_columns": "jsonb",
+    "verified_at": "timestamptz",
+}
+"""The columns of ``howdah.load`` that a :class:`~howdah.ledger.model.Load` fills, and their types."""
 
 
 def start_run(connection: Connection, application: str, run_id: UUID) -> None:
@@ -29,46 +66,34 @@ def finish_run(connection: Connection, run_id: UUID, verdict: str, report: dict[
     )
 
 
-def record_source(
-    connection: Connection,
-    application: str,
-    run_id: UUID,
-    name: str,
-    path: str,
-    size: int,
-    digest: str,
-    profile: Any,
-    definition: str,
-    stamp: str | None,
-    catalog: str,
-) -> None:
-    """Record what a source was when all its tables were loaded from it, or found as they had been loaded."""
+def record_sources(connection: Connection, application: str, run_id: UUID, sources: Sequence[Source]) -> None:
+    """Record what sources were when all their tables were loaded from them, or found as they had been loaded."""
+    given = {
+        "source": ("text", [s.name for s in sources]),
+        "path": ("text", [_storable(s.path) for s in sources]),
+        "size": ("int8", [s.size for s in sources]),
+        "sha256": ("text", [s.sha256 for s in sources]),
+        "profile": ("jsonb", [s.profile for s in sources]),
+        "definition": ("json", [s.definition for s in sources]),
+        "stamp": ("json", [s.stamp for s in sources]),
+        "catalog": ("json", [s.catalog for s in sources]),
+    }
+    arrays = ", ".join(f"%({name})s::text[]::{kind}[]" for name, (kind, _) in given.items())
+    names = ", ".join(given)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in (*given, "run_id") if name != "source")
     # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
-    connection.execute(
-        """WITH loads AS (
-             UPDATE howdah.load SET snapshot_sha256 = %(sha256)s
-             WHERE application = %(application)s AND source = %(source)s AND snapshot_sha256 <> %(sha256)s
-           )
-           INSERT INTO howdah.source
-             (application, source, path, size, sha256, profile, run_id, definition, stamp, catalog)
-           VALUES (%(application)s, %(source)s, %(path)s, %(size)s, %(sha256)s, %(profile)s, %(run)s, %(definition)s,
-                   %(stamp)s, %(catalog)s)
-           ON CONFLICT (application, source) DO UPDATE
-           SET path = excluded.path, size = excluded.size, sha256 = excluded.sha256,
-               profile = excluded.profile, run_id = excluded.run_id, definition = excluded.definition,
-               stamp = excluded.stamp, catalog = excluded.catalog""",
-        {
-            "application": application,
-            "source": name,
-            "path": _storable(path),
-            "size": size,
-            "sha256": digest,
-            "profile": json.dumps(profile),
-            "run": run_id,
-            "definition": definition,
-            "stamp": stamp,
-            "catalog": catalog,
-        },
+    execute(
+        connection,
+        f"""WITH given AS (SELECT * FROM unnest({arrays}) AS given ({names})),
+                 loads AS (
+                   UPDATE howdah.load SET snapshot_sha256 = given.sha256 FROM given
+                   WHERE load.application = %(application)s AND load.source = given.source
+                     AND load.snapshot_sha256 <> given.sha256
+                 )
+            INSERT INTO howdah.source (application, run_id, {names})
+            SELECT %(application)s, %(run)s, {names} FROM given
+            ON CONFLICT (application, source) DO UPDATE SET {updates}""",
+        {name: values for name, (_, values) in given.items()} | {"application": application, "run": run_id},
     )
 
 
@@ -79,17 +104,33 @@ def _storable(text: str) -> str:
 
 def record_load(connection: Connection, application: str, source: str, table: str, load: Load) -> None:
     """Record a load, in the transaction that holds its rows."""
-    columns = [field.name for field in fields(Load)]
-    values = {name: getattr(load, name) for name in columns} | {"key_columns": as_json(load.key_columns)}
-    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    updates = ", ".join(f"{name} = excluded.{name}" for name in _LOAD)
     execute(
         connection,
-        f"""INSERT INTO howdah.load (application, source, table_name, {", ".join(columns)})
-            VALUES (%s, %s, %s, {", ".join(["%s"] * len(columns))})
+        f"""INSERT INTO howdah.load (application, source, table_name, {", ".join(_LOAD)})
+            VALUES (%s, %s, %s, {", ".join(["%s"] * len(_LOAD))})
             ON CONFLICT (application, source, table_name) DO UPDATE
             SET loaded_at = now(), {updates}""",
-        [application, source, table, *(values[name] for name in columns)],
+        [application, source, table, *_values(load)],
     )
+
+
+def add_loads(connection: Connection, application: str, loads: Sequence[tuple[str, str, Load]]) -> None:
+    """Record loads of tables that the ledger does not know, in the transaction that holds their rows.
+
+    :param loads: source, table and load of each.
+    """
+    copy_typed(
+        connection,
+        f"""COPY howdah.load (application, source, table_name, {", ".join(_LOAD)}) FROM STDIN (FORMAT BINARY)""",
+        ("text", "text", "text", *_LOAD.values()),
+        ((application, source, table, *_values(load)) for source, table, load in loads),
+    )
+
+
+def _values(load: Load) -> list[Any]:
+    found = vars(load)
+    return [as_json(found[name]) if kind == "jsonb" else found[name] for name, kind in _LOAD.items()]
 
 
 def mark_doubtful(connection: Connection, application: str, source: str, table: str) -> None:
