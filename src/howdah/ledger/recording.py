@@ -10,7 +10,7 @@ from uuid import UUID
 
 from howdah import __version__
 from howdah.ledger.model import CHOICE, REFUSED, Ledger, Load
-from howdah.pg import Connection, as_json, copy_typed, execute, qualified
+from howdah.pg import Connection, as_json, copy_in, copy_typed, execute, qualified
 
 
 @dataclass(frozen=True)
@@ -68,33 +68,38 @@ def finish_run(connection: Connection, run_id: UUID, verdict: str, report: dict[
 
 def record_sources(connection: Connection, application: str, run_id: UUID, sources: Sequence[Source]) -> None:
     """Record what sources were when all their tables were loaded from them, or found as they had been loaded."""
-    given = {
-        "source": ("text", [s.name for s in sources]),
-        "path": ("text", [_storable(s.path) for s in sources]),
-        "size": ("int8", [s.size for s in sources]),
-        "sha256": ("text", [s.sha256 for s in sources]),
-        "profile": ("jsonb", [s.profile for s in sources]),
-        "definition": ("json", [s.definition for s in sources]),
-        "stamp": ("json", [s.stamp for s in sources]),
-        "catalog": ("json", [s.catalog for s in sources]),
-    }
-    arrays = ", ".join(f"%({name})s::text[]::{kind}[]" for name, (kind, _) in given.items())
-    names = ", ".join(given)
-    updates = ", ".join(f"{name} = excluded.{name}" for name in (*given, "run_id") if name != "source")
-    # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
-    execute(
-        connection,
-        f"""WITH given AS (SELECT * FROM unnest({arrays}) AS given ({names})),
-                 loads AS (
-                   UPDATE howdah.load SET snapshot_sha256 = given.sha256 FROM given
-                   WHERE load.application = %(application)s AND load.source = given.source
-                     AND load.snapshot_sha256 <> given.sha256
-                 )
-            INSERT INTO howdah.source (application, run_id, {names})
-            SELECT %(application)s, %(run)s, {names} FROM given
-            ON CONFLICT (application, source) DO UPDATE SET {updates}""",
-        {name: values for name, (_, values) in given.items()} | {"application": application, "run": run_id},
-    )
+    names = [source.name for source in sources]
+    with connection.transaction():
+        # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
+        connection.execute(
+            """UPDATE howdah.load SET snapshot_sha256 = given.sha256
+               FROM unnest(%s::text[], %s::text[]) AS given (source, sha256)
+               WHERE application = %s AND load.source = given.source AND snapshot_sha256 <> given.sha256""",
+            [names, [source.sha256 for source in sources], application],
+        )
+        connection.execute(
+            "DELETE FROM howdah.source WHERE application = %s AND source = ANY (%s)", [application, names]
+        )
+        copy_in(
+            connection,
+            """COPY howdah.source (application, run_id, source, path, size, sha256, profile, definition, stamp, catalog)
+               FROM STDIN""",
+            (
+                (
+                    application,
+                    run_id,
+                    s.name,
+                    _storable(s.path),
+                    s.size,
+                    s.sha256,
+                    s.profile,
+                    s.definition,
+                    s.stamp,
+                    s.catalog,
+                )
+                for s in sources
+            ),
+        )
 
 
 def _storable(text: str) -> str:
