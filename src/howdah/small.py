@@ -11,18 +11,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from howdah import direct, ledger, ownership, record
-from howdah.catalog.sqlite import open_snapshot
 from howdah.context import Context, Loaded, Merged
 from howdah.errors import VerificationFailed
-from howdah.images import Keys
 from howdah.ledger import Load
 from howdah.pg import ROW_FAULTS, Connection, copy_parts, execute, qualified, quoted
 from howdah.plan import TablePlan
-from howdah.vector.digests import Content
-from howdah.vector.encode import Encoder, lanes
-from howdah.vector.stream import Part, pieces
+from howdah.sending import Sender, Sent
 
 _FILE_BYTES = 4 << 20
 """A table of a larger file is no small one."""
@@ -35,27 +33,42 @@ class RefusedError(Exception):
     """A row of one of the tables must be looked at by itself; nothing was changed."""
 
 
-@dataclass
+class _Kept(Sender):
+    """Reads and casts a table, and keeps its rows instead of sending them.
+
+    :ivar parts: of a COPY stream.
+    """
+
+    def __init__(self, connection: Connection, snapshot: Path, plan: TablePlan) -> None:
+        super().__init__(connection, snapshot, plan, "", "", staged=False)
+        self.parts: list[Any] = []
+
+    def _copied(self, stream: Any, locators: Any, keys: Any, sizes: Any) -> bool:
+        self.parts.append(stream)
+        self.sent.copied += len(locators)
+        self._keys.add(locators, keys, sizes)
+        return True
+
+
+@dataclass(frozen=True)
 class _Table:
-    """What became of a table's rows."""
+    """A table that was read to its end."""
 
     plan: TablePlan
-    rows: int = 0
-    mapped: int = 0
-    content_digest: str = ""
-    seconds: float = 0.0
+    sent: Sent
+    seconds: float
 
 
 def portions(plans: Sequence[TablePlan], context: Context) -> Iterator[tuple[TablePlan, ...]]:
     """Yield tables in their order, those that follow each other together as far as they are small and new to us.
 
-    :param plans: of tables that fill the same table.
+    :param plans: of tables that fill the same table; those of a portion fill the same columns.
     """
     held: list[TablePlan] = []
     size = 0
     for plan in plans:
         own = _size(plan, context)
-        if held and (own is None or size + own > _TOGETHER_BYTES):
+        if held and (own is None or size + own > _TOGETHER_BYTES or _filled(held[0]) != _filled(plan)):
             yield tuple(held)
             held, size = [], 0
         if own is None:
@@ -65,6 +78,10 @@ def portions(plans: Sequence[TablePlan], context: Context) -> Iterator[tuple[Tab
             size += own
     if held:
         yield tuple(held)
+
+
+def _filled(plan: TablePlan) -> tuple[str, ...]:
+    return tuple(column.target for column in plan.columns)
 
 
 def _size(plan: TablePlan, context: Context) -> int | None:
@@ -85,28 +102,25 @@ def load(connection: Connection, plans: Sequence[TablePlan], context: Context) -
     :raises VerificationFailed: rows were lost on the way.
     """
     target = qualified(plans[0].target.schema, plans[0].target.name)
-    reading = _Reading(plans, context)
+    reading = _Reading(connection, plans, context)
     try:
         with connection.transaction():
             execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
             _, guarded = direct.state(connection, plans[0], target)
             if not guarded:
                 raise direct.NotDirectError
-            columns = ", ".join(quoted(column.target) for column in plans[0].columns)
+            columns = ", ".join(map(quoted, _filled(plans[0])))
             statement = f"COPY {target} ({columns}) FROM STDIN (FORMAT BINARY)"
-            copied = copy_parts(connection, statement, _blocks(reading.parts()))
-            if copied != sum(table.rows for table in reading.tables):
+            there = copy_parts(connection, statement, _blocks(reading.parts()))
+            rows = sum(table.sent.rows for table in reading.tables)
+            if there != rows:
                 raise VerificationFailed(
-                    f"{sum(table.rows for table in reading.tables)} rows for {plans[0].target.name} were sent, and"
-                    f" {copied} are there.",
-                    "Nothing of them was kept; look for a trigger or rule of the table.",
+                    f"{rows} rows were read for {plans[0].target.name}, and {there} of them are there.",
+                    "Nothing of them was kept. This is a defect of howdah: please report it.",
                 )
             ownership.add_chunks(connection, context.application, context.run_id, reading.chunks)
-            ledger.add_loads(
-                connection,
-                context.application,
-                [(*table.plan.identity, _entry(table, context)) for table in reading.tables],
-            )
+            loads = [(*table.plan.identity, _entry(table, context)) for table in reading.tables]
+            ledger.add_loads(connection, context.application, loads)
     except ROW_FAULTS as error:
         raise RefusedError from error
     return tuple(_loaded(table) for table in reading.tables)
@@ -119,48 +133,33 @@ class _Reading:
     :ivar chunks: of those: for the ledger.
     """
 
-    def __init__(self, plans: Sequence[TablePlan], context: Context) -> None:
+    def __init__(self, connection: Connection, plans: Sequence[TablePlan], context: Context) -> None:
+        self._connection = connection
         self._plans = plans
         self._context = context
         self.tables: list[_Table] = []
         self.chunks: list[ownership.Held] = []
 
-    def parts(self) -> Iterator[bytes]:
+    def parts(self) -> Iterator[Any]:
         """Yield the rows of all tables as parts of a COPY stream."""
         for plan in self._plans:
             started = time.monotonic()
-            table = _Table(plan)
-            yield from self._parts(table)
-            self.tables.append(table)
-            table.seconds = time.monotonic() - started
-            self._context.step(plan, table.rows, 0)
-
-    def _parts(self, table: _Table) -> Iterator[bytes]:
-        plan = table.plan
-        path, _ = self._context.snapshots[plan.source]
-        with open_snapshot(path) as source:
-            encoder = Encoder(plan, lanes(source, plan), staged=False)
-        content, keys = Content(plan.table, encoder.lanes), Keys.none()
-        with closing(pieces(path, plan, encoder)) as found:
-            for piece in found:
-                if isinstance(piece, Part):
-                    if piece.rejects:
-                        raise RefusedError
-                    keys.add(piece.locators, piece.keys, piece.key_sizes)
-                    yield piece.stream
-                    continue
-                kept = keys.sorted()
-                images = kept.images(piece.locators, piece.digests).to_bytes() if plan.imaged else None
-                self.chunks.append(ownership.Held(plan, piece.chunk, kept.to_bytes(), images))
-                content.add(piece.locators, piece.digests)
-                table.rows += piece.chunk.rows
-                table.mapped += piece.chunk.mapped
-                keys = Keys.none()
-        table.content_digest = content.hexdigest()
-        record.count_again(path, plan, table.rows)
+            path, _ = self._context.snapshots[plan.source]
+            table = _Kept(self._connection, path, plan)
+            with closing(table.chunks()) as chunks:
+                for copied in chunks:
+                    images = copied.images if plan.imaged else None
+                    self.chunks.append(ownership.Held(plan, copied.chunk, copied.keys.to_bytes(), images))
+                    yield from table.parts
+                    table.parts.clear()
+            if table.sent.rejects:
+                raise RefusedError
+            record.count_again(path, plan, table.sent.rows)
+            self.tables.append(_Table(plan, table.sent, time.monotonic() - started))
+            self._context.step(plan, table.sent.rows, table.sent.size)
 
 
-def _blocks(parts: Iterator[bytes]) -> Iterator[bytes]:
+def _blocks(parts: Iterator[Any]) -> Iterator[bytes]:
     """Put parts together until they are worth a call of the driver."""
     held = bytearray()
     for part in parts:
@@ -178,13 +177,13 @@ def _entry(table: _Table, context: Context) -> Load:
         target_table=plan.target.name,
         run_id=context.run_id,
         snapshot_sha256=context.snapshots[plan.source][1],
-        content_digest=table.content_digest,
+        content_digest=table.sent.content_digest,
         plan_digest=plan.digest,
-        source_rows=table.rows,
-        loaded_rows=table.rows,
+        source_rows=table.sent.rows,
+        loaded_rows=table.sent.rows,
         quarantined_rows=0,
-        target_rows=table.rows,
-        mapped=table.mapped,
+        target_rows=table.sent.rows,
+        mapped=table.sent.mapped,
         settled=True,
         key_columns=ownership.key_columns(plan),
         verified_at=None,
@@ -194,12 +193,12 @@ def _entry(table: _Table, context: Context) -> Load:
 def _loaded(table: _Table) -> Loaded:
     return Loaded(
         plan=table.plan,
-        loaded=table.rows,
+        loaded=table.sent.rows,
         quarantined=0,
-        merged=Merged(inserted=table.rows),
+        merged=Merged(inserted=table.sent.rows),
         retained=0,
         shared=0,
-        mapped=table.mapped,
+        mapped=table.sent.mapped,
         effective=True,
         seconds=table.seconds,
     )

@@ -123,6 +123,19 @@ def test_a_row_that_does_not_fit_costs_the_other_sources_nothing(files, database
     assert of(sent, "LOCK TABLE") <= 3 + 2 * 5
 
 
+def test_sources_with_other_columns_may_be_among_them(files, database, sent):
+    with closing(sqlite3.connect(files.sources[0] / "004.db")) as connection:
+        connection.executescript(
+            """ALTER TABLE metrics RENAME TO before;
+               CREATE TABLE metrics (ts INTEGER NOT NULL, name TEXT NOT NULL, id INTEGER PRIMARY KEY);
+               INSERT INTO metrics SELECT ts, name, id FROM before;
+               DROP TABLE before"""
+        )
+    assert migrate(files).verdict == "verified"
+    assert database.value("SELECT count(*) FROM metrics") == 10 * FILES
+    assert of(sent, 'LOCK TABLE "public"."metrics"') == 3
+
+
 def test_small_sources_are_loaded_whole_or_not_at_all(files, database):
     class StopError(Exception):
         pass
