@@ -51,19 +51,20 @@ def _changed(session: Session, reader: Reader, item: TablePlan, waiting: _Waitin
 
 
 def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _Waiting) -> Iterator[Outcome]:
-    """Compare every row of tables: small ones together, and what differs or is large by itself."""
-    from howdah.verify import groups, is_worth_it, verify_table, verify_together
+    """Compare every row of tables: all that fill one at once, and by themselves where that does not settle it."""
+    from howdah.verify import agree, groups, is_worth_it, verify_table, verify_together
 
     connection, name = session.connection, session.target.name
     paths = {source: path for source, (path, _) in session.paths.items()}
     for group in groups(plans):
-        if is_worth_it(group):
-            with _shown(session, *group):
-                rows = {item.identity: waiting.of(item) for item in group}
+        with _shown(session, *group) as step:
+            rows = {item.identity: waiting.of(item) for item in group}
+            outcomes = agree(connection, group, paths, rows, step)
+            if outcomes is None and is_worth_it(group):
                 outcomes = verify_together(connection, group, name, paths, rows, session.folder)
-            if outcomes is not None:
-                yield from outcomes
-                continue
+        if outcomes is not None:
+            yield from outcomes
+            continue
         for item in group:
             with _shown(session, item) as step:
                 path, set_aside = paths[item.source], waiting.of(item)

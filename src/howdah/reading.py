@@ -21,16 +21,16 @@ def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[i
     The locator is the rowid; for WITHOUT ROWID tables (and where columns shadow every name of the rowid) it
     is the row's position, from 1, in the order of the key.
     """
+    for position, row in enumerate(connection.execute(query(table)), start=1):
+        yield row[0] if table.rowid else position, row[1:]
+
+
+def query(table: SourceTable) -> str:
+    """Return what reads every row in its order: its rowid (0 where it has none), then its columns."""
     columns = ", ".join(quoted(column.name) for column in table.columns)
-    name = quoted(table.name)
-    if table.rowid:
-        cursor = connection.execute(f"SELECT {table.rowid}, {columns} FROM {name} ORDER BY {table.rowid}")
-        for row in cursor:
-            yield row[0], row[1:]
-        return
-    order = ", ".join(quoted(column) for column in table.primary_key) if table.without_rowid else ""
-    query = f"SELECT {columns} FROM {name}" + (f" ORDER BY {order}" if order else "")
-    yield from enumerate(connection.execute(query), start=1)
+    key = ", ".join(quoted(column) for column in table.primary_key) if table.without_rowid else ""
+    order = table.rowid or key
+    return f"SELECT {table.rowid or '0'}, {columns} FROM {quoted(table.name)}" + (f" ORDER BY {order}" if order else "")
 
 
 def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int]) -> Iterator[tuple[int, Row]]:
@@ -46,9 +46,9 @@ def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int])
 def some(connection: sqlite3.Connection, table: SourceTable, locators: list[int]) -> Iterator[tuple[int, Row]]:
     """Yield the rows with the given rowids, each looked up by itself."""
     columns = ", ".join(quoted(column.name) for column in table.columns)
-    query = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"
+    one = f"SELECT {columns} FROM {quoted(table.name)} WHERE {table.rowid} = ?"
     for locator in locators:
-        for row in connection.execute(query, [locator]):
+        for row in connection.execute(one, [locator]):
             yield locator, row
 
 

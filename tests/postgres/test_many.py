@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from howdah import small
+from howdah import small, wire
 from howdah.pipeline import Request, migrate, verify
 from tests.bench import generate
 
@@ -38,6 +38,7 @@ def sent(monkeypatch):
 
     monkeypatch.setattr(psycopg.Cursor, "execute", counts(execute))
     monkeypatch.setattr(psycopg.Cursor, "copy", counts(copy))
+    monkeypatch.setattr(wire, "copy_out", counts(wire.copy_out))
     monkeypatch.setattr(psycopg, "connect", connects)
     return counted
 

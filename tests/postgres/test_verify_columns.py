@@ -59,8 +59,9 @@ def request_(database, make_source, monkeypatch):
 
 @pytest.fixture
 def one_by_one(monkeypatch):
-    """Return the locators of rows that were compared one by one."""
+    """Return the locators of rows that were compared one by one, where sums settle nothing."""
     seen = []
+    monkeypatch.setattr("howdah.verify.agree", lambda *_: None)
     taken = compare.Sides.expect
     monkeypatch.setattr(
         compare.Sides, "expect", lambda self, locator, row: (seen.append(locator), taken(self, locator, row))

@@ -35,13 +35,18 @@ def open_snapshot(path: Path) -> Iterator[sqlite3.Connection]:
     Text that is no UTF-8 is kept with surrogate escapes: nothing is lost, and casts can tell it from good
     text.
     """
-    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+    connection = sqlite3.connect(snapshot_uri(path), uri=True, check_same_thread=False)
     connection.text_factory = _text
     connection.isolation_level = None
     try:
         yield connection
     finally:
         connection.close()
+
+
+def snapshot_uri(path: Path) -> str:
+    """Return what SQLite opens a snapshot by, for reading."""
+    return f"{path.absolute().as_uri()}?mode=ro&immutable=1"
 
 
 def _text(raw: bytes) -> str:

@@ -81,9 +81,7 @@ def _rule(column: ColumnPlan) -> Rule:
     if column.cast == "uuid_blob":
         return lambda value: encoding.uuid(value if isinstance(value, bytes) else _uuid_or_fail(value))
     if kind in ("timestamptz", "timestamp", "date"):
-        clock = column.option("unit") or (column.cast if column.cast in (*_TICKS, "julian") else "")
-        digits = 6 if column.type.precision is None else column.type.precision
-        grain = 10 ** (6 - digits) if column.option("truncate") else 0
+        clock, grain = clock_of(column), grain_of(column)
         return lambda value: _temporal(value, kind, clock, grain)
     if column.type.kind == "e":
         return lambda value: _text(value, column)
@@ -101,6 +99,23 @@ def _rule(column: ColumnPlan) -> Rule:
         "time": lambda value: encoding.clock(_clock(value)),
     }
     return rules[kind]
+
+
+def clock_of(column: ColumnPlan) -> str:
+    """Return the clock that numbers are read by, empty where they are no moments."""
+    return column.option("unit") or (column.cast if column.cast in (*_TICKS, "julian") else "")
+
+
+def grain_of(column: ColumnPlan) -> int:
+    """Return the microseconds that moments are cut to; 0: they are not cut."""
+    digits = 6 if column.type.precision is None else column.type.precision
+    return 10 ** (6 - digits) if column.option("truncate") else 0
+
+
+def ticks_of(clock: str) -> tuple[int, int]:
+    """Return a clock's ticks per second and when it starts, in microseconds since 2000-01-01; ``julian`` has none."""
+    ticks, start = _TICKS[clock]
+    return ticks, _days(*start) * _MICROS_PER_DAY
 
 
 def _integer(value: Any) -> bytes:
@@ -255,8 +270,8 @@ def _counted(number: Fraction, clock: str, grain: int) -> int:
     if clock == "julian":
         millis = (number - Fraction(_JULIAN_2000_TWICE, 2)) * _MILLIS_PER_DAY
         return math.floor(millis + Fraction(1, 2)) * 1000
-    ticks, start = _TICKS[clock]
-    micros = number * 1_000_000 / ticks + _days(*start) * _MICROS_PER_DAY
+    ticks, start = ticks_of(clock)
+    micros = number * 1_000_000 / ticks + start
     if micros.denominator != 1 and not grain:
         raise UnexpectedError
     return math.floor(micros)

@@ -23,13 +23,32 @@ def rows(connection: Connection, plan: TablePlan, named: str = "", limit: int | 
     :param named: a temporary table of keys: only the rows that it names; empty: every row.
     :param limit: at most so many; ``None``: all.
     """
+    yield from decode(copy_out(connection, query(plan, named, limit)), decoders(plan))
+
+
+def query(plan: TablePlan, named: str = "", limit: int | None = None) -> str:
+    """Return what reads target rows, as :func:`rows` has it."""
     columns = ", ".join(_selected(column.target, column.type) for column in plan.columns)
     table = qualified(plan.target.schema, plan.target.name)
-    decoders = [decoder(column.type) for column in plan.columns]
     where = f" WHERE EXISTS (SELECT 1 FROM {named} o WHERE {_same(plan)})" if named else ""
     most = f" LIMIT {limit}" if limit is not None else ""
-    blocks = copy_out(connection, f"COPY (SELECT {columns} FROM {table} t{where}{most}) TO STDOUT (FORMAT BINARY)")
-    yield from decode(blocks, decoders)
+    return f"COPY (SELECT {columns} FROM {table} t{where}{most}) TO STDOUT (FORMAT BINARY)"
+
+
+def decoders(plan: TablePlan) -> list[Decoder]:
+    """Return what decodes the columns of a plan."""
+    return [decoder(column.type) for column in plan.columns]
+
+
+def row(raw: bytes, decoders: list[Decoder]) -> list[bytes]:
+    """Return the canonical fields of one row of a binary COPY stream."""
+    (fields,) = decode([stream_of(raw)], decoders)
+    return fields
+
+
+def stream_of(rows: bytes) -> bytes:
+    """Return rows as a whole binary COPY stream."""
+    return _SIGNATURE + bytes(8) + rows + _END.to_bytes(2, "big")
 
 
 def keys(connection: Connection, plan: TablePlan, owned: str) -> Iterator[list[bytes]]:
@@ -45,9 +64,7 @@ def keys(connection: Connection, plan: TablePlan, owned: str) -> Iterator[list[b
 def kept_keys(plan: TablePlan, keys: bytes) -> Iterator[list[bytes]]:
     """Yield the canonical form of keys of a table, given as the ledger keeps them."""
     types = {column.target: column.type for column in plan.columns}
-    yield from decode(
-        [_SIGNATURE + bytes(8) + keys + _END.to_bytes(2, "big")], [decoder(types[name]) for name in plan.key]
-    )
+    yield from decode([stream_of(keys)], [decoder(types[name]) for name in plan.key])
 
 
 def _same(plan: TablePlan) -> str:

@@ -6,6 +6,7 @@ import ast
 import doctest
 import importlib
 import pkgutil
+import re
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,20 @@ def imports(path):
 def test_the_verifier_shares_no_cast_with_the_loader(path):
     forbidden = ("howdah.casts", "howdah.rowcast", "howdah.staging", "howdah.load", "howdah.sending", "howdah.typemap")
     forbidden += ("howdah.vector.columns", "howdah.vector.encode", "howdah.vector.moments", "howdah.vector.binary")
+    forbidden += ("howdah.vector.fields", "howdah.native.rows")
     assert not [name for name in imports(path) if name.startswith(forbidden)]
+
+
+def included(name):
+    """Return the headers of ours that a compiled module or a header needs, and those that they need."""
+    text = (ROOT / "native" / name).read_text()
+    direct = {one for one in re.findall(r'(?:#include|cdef extern from) "([a-z]+\.h)"', text) if one != "sqlite3.h"}
+    return direct.union(*(included(one) for one in direct))
+
+
+def test_the_compiled_verifier_shares_no_cast_with_the_compiled_loader():
+    # Growing bytes, and what SQLite holds: neither casts anything.
+    assert included("sums.pyx") & included("rows.pyx") == {"buffer.h", "source.h"}
 
 
 @pytest.mark.parametrize("name", ["check", "expect"])
