@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from howdah import identifiers
 
@@ -17,7 +18,11 @@ _MONEY_WORDS = re.compile(
     "price|amount|cost|total|subtotal|balance|fee|salary|wage|payment|paid|tax|vat|discount|revenue|money|cash"
 )
 
+# Thousands of sources may have the same few columns, and each is asked about several times.
+_remembered = lru_cache(maxsize=1 << 12)
 
+
+@_remembered
 def declared_precision(declared: str) -> tuple[int, int]:
     """Return precision and scale of ``DECIMAL(p, s)`` and the like, ``(0, 0)`` where there is none.
 
@@ -34,6 +39,7 @@ def declared_precision(declared: str) -> tuple[int, int]:
     return (precision, scale) if 0 < precision <= 1000 and scale <= precision else (0, 0)
 
 
+@_remembered
 def declared_length(declared: str) -> int | None:
     """Return the characters that ``VARCHAR(n)`` and the like take, ``None`` without a limit PostgreSQL knows.
 
@@ -45,11 +51,13 @@ def declared_length(declared: str) -> int | None:
     return int(found[1]) if found and 0 < int(found[1]) <= 10_485_760 else None
 
 
+@_remembered
 def is_uuid(declared: str) -> bool:
     """Return whether a declared type is one of UUIDs."""
     return declared.strip().upper() in ("UUID", "GUID", "UNIQUEIDENTIFIER")
 
 
+@_remembered
 def declares_time(declared: str) -> bool:
     """Return whether a declared type speaks of a date or time.
 
@@ -59,6 +67,7 @@ def declares_time(declared: str) -> bool:
     return bool(re.search("DATE|TIME", declared.upper()))
 
 
+@_remembered
 def speaks_of_time(name: str) -> bool:
     """Return whether a column's name speaks of a moment; that alone decides nothing.
 
@@ -73,6 +82,7 @@ def speaks_of_time(name: str) -> bool:
     return any(_TIME_WORDS.fullmatch(w) or (_TIME_ENDING.search(w) and not _NO_TIME.search(w)) for w in words)
 
 
+@_remembered
 def speaks_of_money(name: str) -> bool:
     """Return whether a column's name speaks of money.
 

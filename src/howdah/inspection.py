@@ -78,16 +78,14 @@ def inspect(
 
 def _measured(snapshot: Snapshot, catalog: SourceCatalog, sample: int | None) -> Profile:
     """Return the profile of a source; the tables of a large one are measured two at a time."""
-
-    def measure(part: SourceCatalog) -> Profile:
-        with sqlite.open_snapshot(snapshot.path) as connection:
-            return profiling.measure(connection, part, sample)
-
     if snapshot.size < _LARGE or sample:
-        return measure(catalog)
-    parts = [replace(catalog, tables=(table,)) for table in catalog.tables]
+        return profiling.measure(snapshot.path, catalog.tables, sample)
+    # Each thread takes the next table when it is done with one; an iterator over a tuple may be shared.
+    waiting = iter(catalog.tables)
     with ThreadPoolExecutor(2) as pool:
-        return {name: table for found in pool.map(measure, parts) for name, table in found.items()}
+        parts = [pool.submit(profiling.measure, snapshot.path, waiting) for _ in range(2)]
+        found = {name: table for part in parts for name, table in part.result().items()}
+    return {table.name: found[table.name] for table in catalog.tables}
 
 
 def plan_application(

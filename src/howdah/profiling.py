@@ -1,23 +1,25 @@
-"""Measures what the values of each column are: one pass inside SQLite, and a second look where that leaves doubts."""
+"""Measures what the values of each column are: one pass over the rows, and a second look where that leaves doubts."""
 
 from __future__ import annotations
 
 import math
-import re
 import sqlite3
-from collections import Counter
+from collections.abc import Iterable
+from contextlib import closing
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from howdah import sampling
 from howdah.casts import CastError
-from howdah.casts.boolean import WORDS
 from howdah.casts.clocks import CLOCKS
 from howdah.casts.numeric import fits
 from howdah.casts.temporal import ISO
 from howdah.casts.uuid_ import parse
+from howdah.catalog import sqlite
 from howdah.catalog.affinity import affinity
-from howdah.catalog.model import SourceCatalog, SourceColumn, SourceTable
+from howdah.catalog.model import SourceColumn, SourceTable
 from howdah.declared import (
     declared_length,
     declared_precision,
@@ -27,73 +29,84 @@ from howdah.declared import (
     speaks_of_time,
 )
 from howdah.discover import quoted
+from howdah.native.profile import Counts, Source
 from howdah.profile import ColumnProfile, Profile, TableProfile
 
 # SQLite refuses more than 2,000 result columns in one statement by default, and 1,000 levels of an expression.
 _PER_QUERY = 400
-_CLASSES = ("integer", "real", "text", "blob")
-# The storage classes that an affinity leaves to be expected; a column that has others is looked at again.
-_EXPECTED = {
-    "INTEGER": ("integer",),
-    "REAL": ("real",),
-    "TEXT": ("text",),
-    "BLOB": ("integer", "real", "text"),
-    "NUMERIC": ("integer", "real", "text"),
-}
-# Texts are brought into shape a batch at a time; no ISO 8601 moment and no UUID is longer.
-_BATCH = 2_000
-_LONGEST_SHAPE = 48
-_FINER_TEXT = re.compile(rb"[.,][0-9]{6}[0-9]*[1-9]")
 # The least number whose clock ticks faster than microseconds.
 _FINE = min(clock.first for clock in CLOCKS.values() if clock.unit < 1)
-_DIGITS = bytes.maketrans(b"123456789", b"000000000")
-_HEXADECIMAL = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
 
 
-def measure(connection: sqlite3.Connection, catalog: SourceCatalog, sample: int | None = None) -> Profile:
-    """Read every row of every table, inside SQLite, and count.
+def _alphabet(alike: bytes, kept: bytes) -> bytes:
+    """Return what stands for each byte in the shape of a text: 0 for those that are alike, and nothing for others."""
+    return bytes(ord("0") if byte in alike else byte if byte in kept else 0 for byte in range(256))
 
+
+_MOMENTS = _alphabet(b"0123456789", b"-:.,+ TtZzUC")
+_UUIDS = _alphabet(b"0123456789abcdefABCDEF", b"-{}")
+_COUNTED = ("integers", "reals", "texts", "blobs", "smallest", "largest", "longest", "truths", "words")
+
+
+def measure(path: Path, tables: Iterable[SourceTable], sample: int | None = None) -> Profile:
+    """Read every row of every table, and count.
+
+    :param path: of the snapshot.
     :param sample: read only so many rows of each table; see :func:`howdah.sampling.choose`.
+    :raises sqlite3.DatabaseError: the snapshot cannot be read.
     """
-    connection.create_function("howdah_fits", 3, fits, deterministic=True)
-    connection.create_function("howdah_finer", 2, _finer, deterministic=True)
-    connection.create_function("howdah_negative_zero", 1, _negative_zero, deterministic=True)
-    return {table.name: _table(connection, table, sample) for table in catalog.tables}
+    with (
+        closing(Source(f"{path.absolute().as_uri()}?mode=ro&immutable=1")) as source,
+        sqlite.open_snapshot(path) as connection,
+    ):
+        connection.create_function("howdah_fits", 3, fits, deterministic=True)
+        connection.create_function("howdah_finer", 2, _finer, deterministic=True)
+        connection.create_function("howdah_negative_zero", 1, _negative_zero, deterministic=True)
+        return {table.name: _table(source, connection, table, sample) for table in tables}
 
 
-def _table(connection: sqlite3.Connection, table: SourceTable, sample: int | None) -> TableProfile:
+def _table(source: Source, connection: sqlite3.Connection, table: SourceTable, sample: int | None) -> TableProfile:
     chosen = sampling.choose(connection, table, sample)
     columns = [_Column(column, table) for column in table.columns]
-    counts: dict[str, Any] = {}
-    for look in (_first_look, _classes, _details):
-        questions = _Questions()
-        if look is _first_look:
-            questions.ask(counts, "rows", "count(*)")
-        for column in columns:
-            look(questions, column)
-        questions.answer(connection, chosen)
+    rows = source.scan(chosen.source, chosen.parameters, [column.counts for column in columns])
+    questions = _Questions()
     for column in columns:
-        _shapes(connection, column, chosen)
-    profiles = tuple(column.profile(counts["rows"]) for column in columns)
+        column.take_counts()
+        _details(questions, column)
+    questions.answer(connection, chosen)
+    profiles = tuple(column.profile(rows) for column in columns)
     if sample is None:
-        return TableProfile(table.name, counts["rows"], profiles)
+        return TableProfile(table.name, rows, profiles)
     total = connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0]
-    return TableProfile(table.name, total, profiles, sampled=counts["rows"])
+    return TableProfile(table.name, total, profiles, sampled=rows)
 
 
 class _Column:
-    """What is known so far about a column."""
+    """What is known so far about a column.
+
+    :ivar counts: what the pass over the rows counts.
+    :ivar facts: fields of its profile.
+    :ivar readings: clock → numbers that speak for it.
+    """
 
     def __init__(self, column: SourceColumn, table: SourceTable) -> None:
         self.name = column.name
         self.sql = quoted(column.name)
         self.declared = column.declared
         self.affinity = affinity(column.declared, table.strict)
-        self.timely = declares_time(column.declared) or speaks_of_time(column.name)
-        self.facts: dict[str, Any] = dict.fromkeys(_CLASSES, 0)
+        times, uuids = declares_time(column.declared), is_uuid(column.declared)
+        self.timely = times or speaks_of_time(column.name)
         core_data = column.declared.upper() == "TIMESTAMP" and any(c.name == "Z_PK" for c in table.columns)
-        self.facts["core_data"] = core_data
+        self.facts: dict[str, Any] = {"core_data": core_data}
         self.readings: dict[str, int] = {}
+        self.counts = Counts(
+            self.sql,
+            measured=bool(declared_length(column.declared)),
+            booleans=column.declared.upper() in ("BOOL", "BOOLEAN"),
+            timely=times,
+            alphabet=_MOMENTS if times else _UUIDS if uuids else None,
+            shaped=partial(_add_moments if times else _add_uuids, self.facts),
+        )
 
     @property
     def number(self) -> str:
@@ -101,24 +114,23 @@ class _Column:
 
     @property
     def numbers(self) -> int:
-        return int(self.facts["integer"] + self.facts["real"])
-
-    @property
-    def settled(self) -> bool:
-        """Whether the first look counted every value."""
-        return bool(sum(self.facts[kind] for kind in _CLASSES) == self.facts["filled"])
+        return int(self.facts["integers"] + self.facts["reals"])
 
     def within(self, first: float, last: float) -> bool:
         """Return whether all numbers are from ``first`` to ``last``."""
         return bool(self.numbers) and first <= self.facts["smallest"] and self.facts["largest"] <= last
 
+    def take_counts(self) -> None:
+        """Make facts of what the pass counted."""
+        self.facts |= {name: getattr(self.counts, name) for name in _COUNTED}
+
     def profile(self, rows: int) -> ColumnProfile:
         """Return the profile of the column."""
-        facts = {name: value for name, value in self.facts.items() if name not in (*_CLASSES, "filled")}
-        counts = {kind + "s": self.facts[kind] for kind in _CLASSES}
-        nulls = rows - self.facts["filled"]
+        counts, facts = self.counts, self.facts
+        facts["finer"] = facts.get("finer", 0) + counts.finer
+        nulls = rows - counts.integers - counts.reals - counts.texts - counts.blobs
         readings = {name: count for name, count in self.readings.items() if count}
-        return ColumnProfile(self.name, rows, nulls, **counts, **facts, readings=readings)
+        return ColumnProfile(self.name, rows, nulls, **facts, readings=readings)
 
 
 class _Questions:
@@ -149,59 +161,18 @@ class _Questions:
                 facts[name] = value
 
 
-def _first_look(questions: _Questions, column: _Column) -> None:
-    """Ask what every column is asked, and what its declaration makes worth knowing."""
-    questions.ask(column.facts, "filled", f"count({column.sql})")
-    expected = _EXPECTED[column.affinity]
-    for kind in expected:
-        questions.count(column.facts, kind, f"typeof({column.sql}) = '{kind}'")
-    if expected != ("text",):
-        # Numbers come before text and BLOBs in SQLite's order, so the least value is one if any is.
-        value = f"{column.sql} COLLATE BINARY"
-        for name, function in (("smallest", "min"), ("largest", "max")):
-            bound = f"{function}({value})"
-            only = f"CASE WHEN typeof({bound}) IN ('integer', 'real') THEN {bound} END"
-            questions.ask(column.facts, name, only)
-    if declared_length(column.declared):
-        longest = f"coalesce(max(CASE WHEN typeof({column.sql}) = 'text' THEN length({column.sql}) END), 0)"
-        questions.ask(column.facts, "longest", longest)
-
-
-def _classes(questions: _Questions, column: _Column) -> None:
-    """Ask again where values of an unexpected storage class turned up."""
-    facts = column.facts
-    unexpected = [kind for kind in _CLASSES if kind not in _EXPECTED[column.affinity]]
-    if not column.settled and len(unexpected) > 1:
-        for kind in unexpected:
-            questions.count(facts, kind, f"typeof({column.sql}) = '{kind}'")
-    elif not column.settled:
-        facts[unexpected[0]] = facts["filled"] - sum(facts[kind] for kind in _CLASSES)
-    if not column.settled or facts["text"] or facts["blob"]:
-        for name, function in (("smallest", "min"), ("largest", "max")):
-            if facts.get(name) is None and (not column.settled or column.numbers):
-                questions.ask(facts, name, f"{function}(CASE WHEN {column.number} THEN {column.sql} END)")
-
-
 def _details(questions: _Questions, column: _Column) -> None:
-    """Ask what the declaration, the name and the counts so far give a reason to ask."""
+    """Ask what the declaration, the name and the counts give a reason to ask."""
     facts, c = column.facts, column.sql
     word = column.declared.upper()
-    if word in ("BOOL", "BOOLEAN"):
-        if facts["integer"] and not (column.within(0, 1) and not facts["real"]):
-            questions.count(facts, "truths", f"typeof({c}) = 'integer' AND {c} IN (0, 1)")
-        else:
-            facts["truths"] = facts["integer"]
-        if facts["text"]:
-            words = ", ".join(f"'{spelling}'" for spelling in WORDS)
-            questions.count(facts, "words", f"typeof({c}) = 'text' AND lower({c}) IN ({words})")
-    if word in ("JSON", "JSONB") and facts["text"]:
+    if word in ("JSON", "JSONB") and facts["texts"]:
         questions.count(facts, "documents", f"typeof({c}) = 'text' AND json_valid({c})")
     precision, scale = declared_precision(column.declared)
     if precision and column.numbers:
         questions.count(facts, "fitting", _fitting(column, precision, scale))
-    if column.affinity == "REAL" and facts["real"] and speaks_of_money(column.name):
+    if column.affinity == "REAL" and facts["reals"] and speaks_of_money(column.name):
         questions.count(facts, "cents", f"typeof({c}) = 'real' AND {c} = round({c}, 2)")
-    if facts["integer"] and facts["real"] and facts["smallest"] <= 0 <= facts["largest"]:
+    if facts["integers"] and facts["reals"] and facts["smallest"] <= 0 <= facts["largest"]:
         zero = f"CASE WHEN typeof({c}) = 'real' AND {c} = 0 THEN howdah_negative_zero({c}) END"
         questions.count(facts, "negative_zeros", zero)
     _clocks(questions, column)
@@ -236,38 +207,24 @@ def _clocks(questions: _Questions, column: _Column) -> None:
     if not column.readings and not questions.wanted(column.readings):
         return
     fraction = f"typeof({c}) = 'real' AND {c} <> CAST({c} AS INTEGER)"
-    if facts["real"]:
+    if facts["reals"]:
         questions.count(facts, "fractions", fraction)
-    if facts["real"] or facts["largest"] >= _FINE:
+    if facts["reals"] or facts["largest"] >= _FINE:
         by = "apple_s" if facts["core_data"] else ""
         fine = f"({fraction}) OR (typeof({c}) = 'integer' AND {c} >= {_FINE})"
         questions.count(facts, "finer", f"CASE WHEN {fine} THEN howdah_finer({c}, '{by}') END")
 
 
-def _shapes(connection: sqlite3.Connection, column: _Column, rows: sampling.Rows) -> None:
-    """Count texts by their shape, all digits being alike, where the declaration speaks of time or of UUIDs."""
-    uuids = is_uuid(column.declared)
-    if not column.facts["text"] or not (uuids or declares_time(column.declared)):
-        return
-    found: Counter[bytes] = Counter()
-    finer = 0
-    # As BLOBs: the shape of a text that is no UTF-8 is not asked for, but must not stop us.
-    texts = f"SELECT CAST(substr({column.sql}, 1, {_LONGEST_SHAPE}) AS BLOB) FROM {rows.source}"
-    cursor = connection.execute(f"{texts} WHERE typeof({column.sql}) = 'text'", rows.parameters)
-    while batch := cursor.fetchmany(_BATCH):
-        # No UTF-8 holds this byte.
-        joined = b"\xff".join([row[0] for row in batch])
-        found.update(joined.translate(_HEXADECIMAL if uuids else _DIGITS).split(b"\xff"))
-        finer += 0 if uuids else len(_FINER_TEXT.findall(joined))
-    facts = column.facts
-    facts["finer"] = facts.get("finer", 0) + finer
-    for raw, count in found.items():
-        shape = raw.decode("latin-1")
-        if uuids:
-            facts["uuids"] = facts.get("uuids", 0) + count * (parse(shape) is not None)
-        elif match := ISO.fullmatch(shape):
-            for name, there in (("days", not match["time"]), ("moments", match["time"]), ("zoned", match["zone"])):
-                facts[name] = facts.get(name, 0) + count * bool(there)
+def _add_moments(facts: dict[str, Any], shape: bytes, texts: int) -> None:
+    """Count texts of a shape that is one of ISO 8601."""
+    if match := ISO.fullmatch(shape.decode("ascii")):
+        for name, there in (("days", not match["time"]), ("moments", match["time"]), ("zoned", match["zone"])):
+            facts[name] = facts.get(name, 0) + texts * bool(there)
+
+
+def _add_uuids(facts: dict[str, Any], shape: bytes, texts: int) -> None:
+    """Count texts of a shape that is one of UUIDs."""
+    facts["uuids"] = facts.get("uuids", 0) + texts * (parse(shape.decode("ascii")) is not None)
 
 
 def _finer(value: float, by: str) -> bool:

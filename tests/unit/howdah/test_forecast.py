@@ -37,8 +37,7 @@ def ignore(done):
 def planned(path, kind, *, required=False, sample=None):
     """Return the plan of table t into a column of a type, and its profile."""
     catalog = sqlite.read(path)
-    with sqlite.open_snapshot(path) as connection:
-        profile = measure(connection, catalog, sample)
+    profile = measure(path, catalog.tables, sample)
     source = Inspected("s", str(path), 0, "", (), catalog, profile)
     columns = tuple(TargetColumn(column.name, kind, not_null=required) for column in catalog.tables[0].columns)
     plan, _ = table_plan(source, catalog.tables[0], TargetTable("public", "t", columns), None)
@@ -112,8 +111,7 @@ def test_rows_are_found_again_in_large_tables_with_and_without_rowids(make_sourc
     for number, tail in enumerate(("", "WITHOUT ROWID")):
         path = make_source(f"CREATE TABLE t (k TEXT PRIMARY KEY, n TEXT) {tail}", f"{number}.db", t=rows)
         catalog = sqlite.read(path)
-        with sqlite.open_snapshot(path) as connection:
-            profile = measure(connection, catalog)
+        profile = measure(path, catalog.tables)
         columns = (TargetColumn("k", typemap.TEXT, not_null=True), TargetColumn("n", typemap.JSONB))
         source = Inspected("s", str(path), 0, "", (), catalog, profile)
         plan, _ = table_plan(source, catalog.tables[0], TargetTable("public", "t", columns), None)
@@ -127,8 +125,7 @@ def test_moments_that_the_application_lets_be_cut_are_counted(make_source):
     values = [133_444_736_000_000_019, 133_444_736_000_000_010, None]
     path = make_source("CREATE TABLE t (at INTEGER)", t=[(value,) for value in values])
     catalog = sqlite.read(path)
-    with sqlite.open_snapshot(path) as connection:
-        source = Inspected("s", str(path), 0, "", (), catalog, measure(connection, catalog))
+    source = Inspected("s", str(path), 0, "", (), catalog, measure(path, catalog.tables))
     target = TargetTable("public", "t", (TargetColumn("at", typemap.TIMESTAMPTZ),))
     for lenient, outcome in ((True, (0, (("at", 1),))), (False, (1, ()))):
         rules = {"t": {"columns": {"at": {"cast": "filetime", "truncate": lenient}}}}
@@ -145,8 +142,7 @@ def test_only_moments_can_be_cut(make_source):
     rules = {"t": {"columns": {"n": {"truncate": True}}}}
     about = {"name": "a", "title": "A", "database": "a", "sources": [{"name": "s", "path": "s"}], "tables": rules}
     catalog = sqlite.read(path)
-    with sqlite.open_snapshot(path) as connection:
-        source = Inspected("s", str(path), 0, "", (), catalog, measure(connection, catalog))
+    source = Inspected("s", str(path), 0, "", (), catalog, measure(path, catalog.tables))
     target = TargetTable("public", "t", (TargetColumn("n", typemap.BIGINT),))
     _, findings = table_plan(source, catalog.tables[0], target, Application.model_validate(about))
     assert next((f.severity, f.code) for f in findings) == ("error", "wrong_cast")
