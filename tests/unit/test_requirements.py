@@ -61,3 +61,10 @@ def test_the_collection_and_the_engine_have_one_version():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     collection = yaml.safe_load((ROOT / "galaxy.yml").read_text(encoding="utf-8"))
     assert collection["version"] == project["version"]
+
+
+def test_hosts_compile_the_engine_with_what_the_bootstrap_compiles_it_with():
+    bootstrap = (ROOT / "bin/bootstrap").read_text(encoding="utf-8")
+    role = yaml.safe_load((ROOT / "roles/howdah_runtime/vars/main.yml").read_text(encoding="utf-8"))
+    (libraries,) = re.findall(r'^libraries="(.+)"$', bootstrap, re.MULTILINE)
+    assert role["_howdah_runtime_compiler"] == libraries.split()
