@@ -137,13 +137,22 @@ def _record_chunks(connection: Connection, context: Context, plan: TablePlan, de
     for place in sorted(gone.keys() | within.keys()):
         ordinal = chunks[place].ordinal
         images, keys = images_and_keys(connection, context.application, plan, ordinal)
-        stays = ~np.isin(images.locators, gone.get(place, ()))
-        went = np.flatnonzero(~stays & (images.sizes > 0))
-        taken = raw(keys.take(pa.array(went)))[0].tobytes()
-        found.add(images.locators[went], taken, images.sizes[went])
+        away, rows = gone.get(place, delta.gone[:0]), within.get(place, delta.come[:0])
+        places = np.searchsorted(images.locators, away)
+        before = keys.take(pa.array(places))
+        went = np.flatnonzero(images.sizes[places] > 0)
+        found.add(away[went], raw(before)[0].tobytes(), images.sizes[places][went])
+        arrived = _some(delta, come, rows)
+        if np.array_equal(away, rows) and before.equals(arrived[0].values):
+            # Rows that have other values under the same keys, as most changes are.
+            digests = images.digests.copy()
+            digests[places] = arrived[1]
+            _write(connection, context, plan, ordinal, _Made(replace(images, digests=digests), keys), keys=False)
+            continue
+        stays = np.ones(len(images), np.bool_)
+        stays[places] = False
         kept = Keys(images.locators[stays], keys.filter(pa.array(stays)))
-        rows = within.get(place, delta.come[:0])
-        made = _made(kept, images.digests[stays], _some(delta, come, rows))
+        made = _made(kept, images.digests[stays], arrived)
         same_keys = raw(made.keys)[0].tobytes() == raw(keys)[0].tobytes()
         _write(connection, context, plan, ordinal, made, keys=not same_keys)
     free = max((chunk.ordinal for chunk in chunks), default=-1) + 1
