@@ -116,6 +116,14 @@ def test_a_row_of_ours_that_the_ledger_thinks_quarantined_is_not_excused(databas
 
 
 @pytest.mark.parametrize(
+    "change_", ["r = 'abc'", "doc = '{'", "doc = '\"' || char(0) || '\"'", "n = 'abc'", "i = 9e999", "at = 9e300"]
+)
+def test_a_value_that_became_unfit_since_the_load_is_a_difference(request_, change, change_):
+    change(request_.sources[0], f"UPDATE t SET {change_} WHERE id = 7")
+    assert [(d.kind, d.key) for d in verify(request_).differences] == [("missing", '{"id": 7}'), ("left_over", "7")]
+
+
+@pytest.mark.parametrize(
     "setting",
     [
         "timezone = 'Asia/Kathmandu'",

@@ -63,7 +63,11 @@ class Expectation:
             value = row[position] if position >= 0 else None
             if value is None and stand_in:
                 value = stand_in
-            result.append(encoding.NULL if value is None else rule(value))
+            try:
+                result.append(encoding.NULL if value is None else rule(value))
+            except (ValueError, ArithmeticError, RecursionError) as error:
+                # Text that is no number or document, and numbers that no type has.
+                raise UnexpectedError from error
         return result
 
     def key(self, fields: list[bytes]) -> list[bytes]:
