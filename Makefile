@@ -8,7 +8,7 @@ ROWS ?= small
 CRON := /etc/cron.d
 # One more than processors: much of what tests do is wait for a server.
 WORKERS ?= $(shell echo $$(($$(nproc) + 1)))
-NATIVE := $(wildcard src/howdah/native/*.pyx src/howdah/native/*.h)
+NATIVE := $(wildcard src/howdah/native/*.pyx src/howdah/native/*.pxd src/howdah/native/*.h)
 PLAYBOOK := $(BIN)/ansible-playbook -i $(INVENTORY)
 # Kept out of the checkout's way: what Ansible unpacks for itself.
 export ANSIBLE_HOME := $(CURDIR)/.ansible

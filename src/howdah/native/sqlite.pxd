@@ -27,6 +27,8 @@ cdef extern from "sqlite3.h" nogil:
     )
     int sqlite3_step(sqlite3_stmt *statement)
     int sqlite3_finalize(sqlite3_stmt *statement)
+    int sqlite3_column_count(sqlite3_stmt *statement)
+    int64_t sqlite3_column_int64(sqlite3_stmt *statement, int column)
     int sqlite3_create_function_v2(
         sqlite3 *connection, const char *name, int arguments, int text, void *data, call_type function,
         call_type step, end_type final, sqlite3_destructor_type destructor

@@ -4,20 +4,11 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint6
 from libc.stdlib cimport bsearch, calloc, free
 from libc.string cimport memcmp
 
-
-cdef extern from "sqlite3.h" nogil:
-    ctypedef struct sqlite3
-    ctypedef struct sqlite3_stmt
-    int SQLITE_OK, SQLITE_ROW, SQLITE_DONE
-    int SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_OPEN_NOMUTEX
-    int sqlite3_open_v2(const char *name, sqlite3 **connection, int flags, const char *vfs)
-    int sqlite3_close(sqlite3 *connection)
-    const char *sqlite3_errmsg(sqlite3 *connection)
-    int sqlite3_prepare_v2(sqlite3 *connection, const char *sql, int size, sqlite3_stmt **statement, const char **tail)
-    int sqlite3_step(sqlite3_stmt *statement)
-    int sqlite3_finalize(sqlite3_stmt *statement)
-    int sqlite3_column_count(sqlite3_stmt *statement)
-    int64_t sqlite3_column_int64(sqlite3_stmt *statement, int column)
+from howdah.native.sqlite cimport (
+    SQLITE_DONE, SQLITE_OK, SQLITE_OPEN_NOMUTEX, SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_ROW, sqlite3,
+    sqlite3_close, sqlite3_column_count, sqlite3_column_int64, sqlite3_errmsg, sqlite3_finalize,
+    sqlite3_open_v2, sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
+)
 
 
 cdef extern from "buffer.h" nogil:
