@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from howdah.vector.digests import Digests
 
+# Threads take longer to start than three columns to compress.
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+
 
 @dataclass(frozen=True)
 class Images:
@@ -33,12 +36,14 @@ class Images:
     def to_bytes(self) -> bytes:
         """Return them as the ledger keeps them."""
         # Steps compress to nothing, as most locators follow each other.
-        steps = np.diff(self.locators, prepend=np.int64(0))
+        steps = self.locators.copy()
+        steps[1:] -= self.locators[:-1]
         batch = pa.record_batch([steps, self.digests, self.sizes], names=["step", "digest", "size"])
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as stream:
+        with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as stream:
             stream.write_batch(batch)
-        return bytes(sink.getvalue())
+        kept: bytes = sink.getvalue().to_pybytes()
+        return kept
 
     @classmethod
     def from_bytes(cls, kept: bytes) -> Images:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -15,24 +15,26 @@ from howdah.plan import TablePlan
 from howdah.staging import Stage, stage
 
 
-def load_tables(
-    connection: Connection,
-    plans: Sequence[TablePlan],
-    context: Context,
-    unsettled: tuple[TablePlan, ...] = (),
+def load_portion(
+    connection: Connection, portion: small.Portion, context: Context, unsettled: tuple[TablePlan, ...] = ()
 ) -> tuple[Loaded, ...]:
-    """Load tables of one portion (:func:`howdah.small.portions`) in their order and return what was done.
+    """Load the tables of one portion in their order and return what was done.
 
     Together if nothing stands against it; otherwise the half of them without what does, and so on.
 
     :raises: as :func:`load_group`.
     """
+    plans = portion.plans
     if len(plans) > 1 and not unsettled:
         try:
-            return small.load(connection, plans, context)
+            return small.load(connection, portion, context)
         except small.RefusedError:
             middle = len(plans) // 2
-            return load_tables(connection, plans[:middle], context) + load_tables(connection, plans[middle:], context)
+            return tuple(
+                loaded
+                for half in (plans[:middle], plans[middle:])
+                for loaded in load_portion(connection, small.read(connection, half, context), context)
+            )
         except direct.NotDirectError:
             pass
     return tuple(loaded for plan in plans for loaded in load_group(connection, (plan,), context, unsettled))

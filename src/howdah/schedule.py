@@ -152,20 +152,23 @@ class _Workers:
         self, connection: pg.Connection, lane: Lane, unsettled: Mapping[str, TablePlan]
     ) -> Iterator[tuple[Loaded, ...]]:
         """Yield what loading the groups of a lane that are due did."""
-        from howdah.load import load_group, load_tables
+        from howdah.load import load_group, load_portion
         from howdah.small import portions
 
-        circle, waiting = len(lane[0]) > 1, dict(unsettled)
-        for plans in lane if circle else portions([plan for (plan,) in lane], self._context):
-            if self._over.is_set():
-                return
-            if circle:
-                due = plans if _is_due(plans, self._due, waiting) else ()
-            else:
-                due = tuple(plan for plan in plans if _is_due((plan,), self._due, waiting))
-            if due:
-                load = load_group if circle else load_tables
-                items = load(connection, due, self._context, tuple(waiting.values()))
+        waiting = dict(unsettled)
+        if len(lane[0]) > 1:
+            for circle in lane:
+                if _is_due(circle, self._due, waiting):
+                    yield load_group(connection, circle, self._context, tuple(waiting.values()))
+            return
+        with portions(connection, [plan for (plan,) in lane], self._context) as found:
+            for portion in found:
+                if self._over.is_set():
+                    return
+                # Tables that are loaded together are new, and so they are due.
+                if len(portion.plans) == 1 and not _is_due(portion.plans, self._due, waiting):
+                    continue
+                items = load_portion(connection, portion, self._context, tuple(waiting.values()))
                 waiting |= {item.plan.target.name: item.plan for item in items if item.retained}
                 yield items
 

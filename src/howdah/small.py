@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,12 @@ from howdah.ledger import Load
 from howdah.pg import ROW_FAULTS, Connection, copy_parts, execute, qualified, quoted
 from howdah.plan import TablePlan
 from howdah.sending import Sender, Sent
+from howdah.vector.prefetch import prefetched
 
 _FILE_BYTES = 4 << 20
 """A table of a larger file is no small one."""
-_TOGETHER_BYTES = 32 << 20
-"""Files of tables that are loaded together have at most so many bytes, as a run that is killed loads them again."""
+_TOGETHER_BYTES = 8 << 20
+"""Files of tables that are loaded together have at most so many bytes: their rows are in memory."""
 _BLOCK_BYTES = 256 << 10
 
 
@@ -51,7 +52,7 @@ class _Kept(Sender):
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """A table that was read to its end."""
 
     plan: TablePlan
@@ -59,10 +60,42 @@ class _Table:
     seconds: float
 
 
-def portions(plans: Sequence[TablePlan], context: Context) -> Iterator[tuple[TablePlan, ...]]:
+@dataclass
+class Portion:
+    """Tables that are loaded together, or one that is loaded by itself and was not read.
+
+    :ivar tables: those that were read; all of them, if ``fits``.
+    :ivar chunks: of those: for the ledger.
+    :ivar blocks: of those: a COPY stream.
+    :ivar fits: no row of them was refused by its cast.
+    """
+
+    plans: tuple[TablePlan, ...]
+    tables: list[Table] = field(default_factory=list)
+    chunks: list[ownership.Held] = field(default_factory=list)
+    blocks: list[bytes] = field(default_factory=list)
+    fits: bool = True
+
+
+@contextmanager
+def portions(connection: Connection, plans: Sequence[TablePlan], context: Context) -> Iterator[Iterator[Portion]]:
+    """Give the portions of tables that fill the same table, in their order.
+
+    The next ones are read while the server is busy with the present one.
+    """
+    made = _cut(plans, context)
+    if len(plans) == 1:
+        yield map(Portion, made)
+        return
+    found = prefetched(read(connection, some, context) for some in made)
+    with closing(found):
+        yield found
+
+
+def _cut(plans: Sequence[TablePlan], context: Context) -> Iterator[tuple[TablePlan, ...]]:
     """Yield tables in their order, those that follow each other together as far as they are small and new to us.
 
-    :param plans: of tables that fill the same table; those of a portion fill the same columns.
+    Those that come together fill the same columns.
     """
     held: list[TablePlan] = []
     size = 0
@@ -94,83 +127,70 @@ def _size(plan: TablePlan, context: Context) -> int | None:
     return size if size <= _FILE_BYTES else None
 
 
-def load(connection: Connection, plans: Sequence[TablePlan], context: Context) -> tuple[Loaded, ...]:
-    """Load tables of one portion.
+def read(connection: Connection, plans: tuple[TablePlan, ...], context: Context) -> Portion:
+    """Read and cast the tables of a portion, if there are several; nothing is sent.
+
+    :raises SourceError: a snapshot cannot be read.
+    :raises VerificationFailed: other rows were read than SQLite counts.
+    """
+    made, held = Portion(plans), bytearray()
+    for plan in plans if len(plans) > 1 else ():
+        started = time.monotonic()
+        path, _ = context.snapshots[plan.source]
+        kept = _Kept(connection, path, plan)
+        with closing(kept.chunks()) as chunks:
+            for copied in chunks:
+                images = copied.images if plan.imaged else None
+                made.chunks.append(ownership.Held(plan, copied.chunk, copied.keys.to_bytes(), images))
+        if kept.sent.rejects:
+            made.fits = False
+            return made
+        record.count_again(path, plan, kept.sent.rows)
+        for part in kept.parts:
+            held += part
+        if len(held) >= _BLOCK_BYTES:
+            made.blocks.append(bytes(held))
+            held.clear()
+        made.tables.append(Table(plan, kept.sent, time.monotonic() - started))
+        context.step(plan, kept.sent.rows, kept.sent.size)
+    made.blocks.append(bytes(held))
+    return made
+
+
+def load(connection: Connection, portion: Portion, context: Context) -> tuple[Loaded, ...]:
+    """Load the tables of a portion that was read.
 
     :raises RefusedError: a row does not fit, or breaks a rule of the table.
     :raises howdah.direct.NotDirectError: the table is not one to be filled like this.
     :raises VerificationFailed: rows were lost on the way.
     """
-    target = qualified(plans[0].target.schema, plans[0].target.name)
-    reading = _Reading(connection, plans, context)
+    if not portion.fits:
+        raise RefusedError
+    first = portion.plans[0]
+    target = qualified(first.target.schema, first.target.name)
     try:
         with connection.transaction():
             execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-            _, guarded = direct.state(connection, plans[0], target)
+            _, guarded = direct.state(connection, first, target)
             if not guarded:
                 raise direct.NotDirectError
-            columns = ", ".join(map(quoted, _filled(plans[0])))
-            statement = f"COPY {target} ({columns}) FROM STDIN (FORMAT BINARY)"
-            there = copy_parts(connection, statement, _blocks(reading.parts()))
-            rows = sum(table.sent.rows for table in reading.tables)
+            columns = ", ".join(map(quoted, _filled(first)))
+            there = copy_parts(connection, f"COPY {target} ({columns}) FROM STDIN (FORMAT BINARY)", portion.blocks)
+            rows = sum(table.sent.rows for table in portion.tables)
             if there != rows:
                 raise VerificationFailed(
-                    f"{rows} rows were read for {plans[0].target.name}, and {there} of them are there.",
+                    f"{rows} rows were read for {first.target.name}, and {there} of them are there.",
                     "Nothing of them was kept. This is a defect of howdah: please report it.",
                 )
-            ownership.add_chunks(connection, context.application, context.run_id, reading.chunks)
-            loads = [(*table.plan.identity, _entry(table, context)) for table in reading.tables]
+            ownership.add_chunks(connection, context.application, context.run_id, portion.chunks)
+            loads = [(*table.plan.identity, _entry(table, context)) for table in portion.tables]
             ledger.add_loads(connection, context.application, loads)
     except ROW_FAULTS as error:
         raise RefusedError from error
-    return tuple(_loaded(table) for table in reading.tables)
+    return tuple(_loaded(table) for table in portion.tables)
 
 
-class _Reading:
-    """Reads and casts tables one after the other.
-
-    :ivar tables: those that were read to their end.
-    :ivar chunks: of those: for the ledger.
-    """
-
-    def __init__(self, connection: Connection, plans: Sequence[TablePlan], context: Context) -> None:
-        self._connection = connection
-        self._plans = plans
-        self._context = context
-        self.tables: list[_Table] = []
-        self.chunks: list[ownership.Held] = []
-
-    def parts(self) -> Iterator[Any]:
-        """Yield the rows of all tables as parts of a COPY stream."""
-        for plan in self._plans:
-            started = time.monotonic()
-            path, _ = self._context.snapshots[plan.source]
-            table = _Kept(self._connection, path, plan)
-            with closing(table.chunks()) as chunks:
-                for copied in chunks:
-                    images = copied.images if plan.imaged else None
-                    self.chunks.append(ownership.Held(plan, copied.chunk, copied.keys.to_bytes(), images))
-                    yield from table.parts
-                    table.parts.clear()
-            if table.sent.rejects:
-                raise RefusedError
-            record.count_again(path, plan, table.sent.rows)
-            self.tables.append(_Table(plan, table.sent, time.monotonic() - started))
-            self._context.step(plan, table.sent.rows, table.sent.size)
-
-
-def _blocks(parts: Iterator[Any]) -> Iterator[bytes]:
-    """Put parts together until they are worth a call of the driver."""
-    held = bytearray()
-    for part in parts:
-        held += part
-        if len(held) >= _BLOCK_BYTES:
-            yield bytes(held)
-            held.clear()
-    yield bytes(held)
-
-
-def _entry(table: _Table, context: Context) -> Load:
+def _entry(table: Table, context: Context) -> Load:
     plan = table.plan
     return Load(
         target_schema=plan.target.schema,
@@ -190,7 +210,7 @@ def _entry(table: _Table, context: Context) -> Load:
     )
 
 
-def _loaded(table: _Table) -> Loaded:
+def _loaded(table: Table) -> Loaded:
     return Loaded(
         plan=table.plan,
         loaded=table.sent.rows,
