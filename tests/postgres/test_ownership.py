@@ -82,7 +82,7 @@ def test_in_a_table_without_a_key_equal_rows_of_others_stay(database, make_sourc
 def test_every_row_of_a_large_table_without_a_key_is_ours(database, make_source, change, monkeypatch, each):
     """However the pages of the target are cut into parts, and these spread over the chunks of the source."""
     monkeypatch.setattr(batches, "UNIT_ROWS", 1_100)
-    monkeypatch.setattr(ownership, "_DIGESTS_PER_CHUNK", each)
+    monkeypatch.setattr(ownership, "_IMAGES_PER_CHUNK", each)
     request = Request((make_source("CREATE TABLE t (a, b)", t=[(n, f"v {n}") for n in range(3_000)]),), database.dsn)
     migrate(request)
     change(request.sources[0], "DELETE FROM t WHERE a <> 7")
