@@ -216,7 +216,7 @@ class TargetUnique:
     """A primary key, unique constraint or unique index.
 
     :ivar expressions: SQL of each key part.
-    :ivar columns: column names, when all parts are plain columns; else empty.
+    :ivar columns: column names, when all parts are plain columns and it holds for all rows; else empty.
     :ivar used: every column that parts and predicate read.
     :ivar predicate: SQL of a partial index, or empty.
     """

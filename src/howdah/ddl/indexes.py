@@ -87,7 +87,9 @@ def _special(
         _lost(made, index, refused[part.key])
         return uniques
     if index.unique:
-        uniques.append(TargetUnique(label, parts.expressions, parts.columns, parts.used, predicate=parts.predicate))
+        # Of some rows only: no key.
+        columns = () if parts.predicate else parts.columns
+        uniques.append(TargetUnique(label, parts.expressions, columns, parts.used, predicate=parts.predicate))
     return uniques
 
 

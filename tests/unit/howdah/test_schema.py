@@ -10,6 +10,7 @@ from howdah.catalog.model import SourceColumn
 from howdah.declared import declared_precision
 from howdah.defaults import translate
 from howdah.plan import Inspected
+from howdah.planning import table_plan
 from howdah.profile import ColumnProfile, from_json, to_json
 from howdah.profiling import measure
 
@@ -153,6 +154,14 @@ def test_composite_keys_are_one_constraint(inspect):
            CREATE TABLE c (x INT, y INT, FOREIGN KEY (x, y) REFERENCES p)""")
     child = ddl.derive((source,), "public").catalog.find("c")
     assert [(key.columns, key.parent_columns) for key in child.foreign_keys] == [(("x", "y"), ("a", "b"))]
+
+
+def test_an_index_that_is_unique_for_some_rows_is_no_key(inspect):
+    source = inspect("CREATE TABLE t (a INTEGER NOT NULL, b INTEGER); CREATE UNIQUE INDEX i ON t (a) WHERE b IS NULL")
+    table = ddl.derive((source,), "public").catalog.tables[0]
+    assert [(unique.columns, unique.predicate) for unique in table.uniques] == [((), '"b" IS NULL')]
+    plan, _ = table_plan(source, source.catalog.tables[0], table, None)
+    assert plan.key == ()
 
 
 def test_foreign_keys_that_cannot_be_are_reported(inspect):
