@@ -7,7 +7,7 @@ from howdah.errors import TargetRefused
 from howdah.ledger.locks import lock_key
 from howdah.pg import Connection
 
-VERSION = 6
+VERSION = 7
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS howdah;
