@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 
 from howdah import application as applications
-from howdah import choices, discover, inspection, ledger, pg, snapshot, trust
+from howdah import choices, discover, heads, inspection, ledger, pg, snapshot, trust
 from howdah.application import Application
 from howdah.choices import Choices
 from howdah.clock import Clock
@@ -127,6 +129,7 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
             choices.check(request.identifiers, request.orphans, application is not None)
             choices.settle(request.identifiers, request.orphans, known, schema)
             unchanged = trust.unchanged(connection, known, files) if trusting else {}
+            _load_alembic(connection, target, known)
             with workspace(request.work_dir) as folder:
                 session = Session(
                     request, connection, target, files, (), unchanged, known, findings, folder, clock, progress
@@ -134,6 +137,12 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
                 yield freeze(session, {file.name for file in files if file.name not in unchanged})
     except pg.Error as error:
         raise pg.explain(error) from error
+
+
+def _load_alembic(connection: pg.Connection, target: Target, known: Ledger) -> None:
+    """Load Alembic in the background where revisions may be pending: that takes a while, in which sources are copied."""
+    if target.folder is not None and not heads.is_reached(connection, known, target.schema, target.folder):
+        Thread(target=importlib.import_module, args=["howdah.revisions"], daemon=True).start()
 
 
 def freeze(session: Session, names: set[str]) -> Session:
