@@ -13,6 +13,7 @@ from threading import Thread
 from howdah import application as applications
 from howdah import choices, discover, heads, inspection, ledger, pg, snapshot, trust
 from howdah.application import Application
+from howdah.catalog.sqlite import let_go
 from howdah.choices import Choices
 from howdah.clock import Clock
 from howdah.ddl import Derived
@@ -137,10 +138,12 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
                 yield freeze(session, {file.name for file in files if file.name not in unchanged})
     except pg.Error as error:
         raise pg.explain(error) from error
+    finally:
+        let_go()
 
 
 def _load_alembic(connection: pg.Connection, target: Target, known: Ledger) -> None:
-    """Load Alembic in the background where revisions may be pending: that takes a while, in which sources are copied."""
+    """Load Alembic in the background where revisions may be pending: it takes a while, in which sources are copied."""
     if target.folder is not None and not heads.is_reached(connection, known, target.schema, target.folder):
         Thread(target=importlib.import_module, args=["howdah.revisions"], daemon=True).start()
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,26 +21,43 @@ from howdah.catalog.model import (
 )
 from howdah.discover import quoted
 from howdah.errors import SourceError
+from howdah.kept import Kept
+from howdah.native.snapshot import Snapshot
 
 # PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's
 # column.
 _GENERATED = (2, 3)
 
 
-@contextmanager
-def open_snapshot(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a snapshot for reading.
+def open_snapshot(path: Path) -> AbstractContextManager[sqlite3.Connection]:
+    """Open a snapshot for reading; see :class:`howdah.kept.Kept`.
 
     Text that is no UTF-8 is kept with surrogate escapes: nothing is lost, and casts can tell it from good
     text.
     """
+    return _kept.opened(path)
+
+
+def open_compiled(path: Path) -> AbstractContextManager[Snapshot]:
+    """Open a snapshot for compiled code to read, in the same way."""
+    return _kept_compiled.opened(path)
+
+
+def let_go() -> None:
+    """Close the snapshots that this thread had open last."""
+    _kept.let_go()
+    _kept_compiled.let_go()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(snapshot_uri(path), uri=True, check_same_thread=False)
     connection.text_factory = _text
     connection.isolation_level = None
-    try:
-        yield connection
-    finally:
-        connection.close()
+    return connection
+
+
+_kept = Kept(_connect)
+_kept_compiled = Kept(lambda path: Snapshot(snapshot_uri(path)))
 
 
 def snapshot_uri(path: Path) -> str:

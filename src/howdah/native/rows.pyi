@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from howdah.native.snapshot import Snapshot
 from howdah.vector.fields import Field
 
 class ReadError(Exception):
@@ -32,18 +33,18 @@ class Batch:
 class Rows:
     """The rows of a query, whose first column is the locator.
 
-    :param uri: of the file, for SQLite.
+    :param source: to read from.
     :param fields: of the stream; ``None``: rows are only digested.
     :param key: places of the key's fields.
     :param located: the first column is the rowid; otherwise it is ignored, and rows are counted from 1.
     :param staged: locator and chunk are put in front of the fields, as the staging table has them.
     :param oids: of the fields' types, if images of the rows (:func:`image`) are wanted for keys.
-    :raises ReadError: the file cannot be opened, or the query not be understood.
+    :raises ReadError: the query cannot be understood.
     """
 
     def __init__(
         self,
-        uri: str,
+        source: Snapshot,
         query: str,
         fields: Sequence[Field] | None = None,
         key: Sequence[int] = (),
@@ -61,7 +62,7 @@ class Rows:
         :raises ReadError: the file is damaged, or cannot be read.
         """
     def close(self) -> None:
-        """Let go of the file."""
+        """End the query."""
 
 def image(row: bytes, oids: Sequence[int]) -> int | None:
     """Return what the server would make of a row by :func:`howdah.conditions.image_digest`, without its sign.

@@ -5,10 +5,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
+from howdah.native.snapshot cimport Snapshot
 from howdah.native.sqlite cimport (
-    SQLITE_DONE, SQLITE_OK, SQLITE_OPEN_NOMUTEX, SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_ROW, sqlite3,
-    sqlite3_close, sqlite3_column_count, sqlite3_column_int64, sqlite3_errmsg, sqlite3_finalize,
-    sqlite3_open_v2, sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
+    SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3_column_count, sqlite3_column_int64, sqlite3_finalize,
+    sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
 )
 
 
@@ -107,7 +107,7 @@ cdef class Batch:
 cdef class Rows:
     """The rows of a query; see the stub."""
 
-    cdef sqlite3 *_connection
+    cdef Snapshot _source
     cdef sqlite3_stmt *_statement
     cdef int _columns, _field_count, _key_count
     cdef Field *_fields
@@ -120,15 +120,13 @@ cdef class Rows:
     cdef bint _located, _encoded, _staged, _imaged, _over
     cdef int64_t _position
 
-    def __cinit__(self, str uri, str query, fields=None, key=(), *, bint located=True, bint staged=False, oids=None):
-        cdef bytes name = uri.encode(), sql = query.encode()
+    def __cinit__(self, Snapshot source not None, str query, fields=None, key=(), *, bint located=True, bint staged=False, oids=None):
+        cdef bytes sql = query.encode()
         cdef int number
         self._located, self._encoded, self._staged = located, fields is not None, staged
         fields = fields or ()
-        flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX
-        if sqlite3_open_v2(name, &self._connection, flags, NULL) != SQLITE_OK:
-            raise self._failed()
-        if sqlite3_prepare_v2(self._connection, sql, -1, &self._statement, NULL) != SQLITE_OK:
+        self._source = source
+        if sqlite3_prepare_v2(source.handle(), sql, -1, &self._statement, NULL) != SQLITE_OK:
             raise self._failed()
         self._columns = sqlite3_column_count(self._statement) - 1
         self._field_count, self._key_count = len(fields), len(key)
@@ -175,11 +173,9 @@ cdef class Rows:
     def close(self):
         sqlite3_finalize(self._statement)
         self._statement = NULL
-        sqlite3_close(self._connection)
-        self._connection = NULL
 
     cdef _failed(self):
-        return ReadError((<bytes>sqlite3_errmsg(self._connection)).decode("utf-8", "replace"))
+        return ReadError(self._source.failure())
 
     def read(self, int64_t rows, size_t size, int chunk=0):
         cdef Batch batch = Batch()

@@ -20,6 +20,7 @@ cdef extern from "sqlite3.h" nogil:
     int SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_OPEN_NOMUTEX
     int sqlite3_open_v2(const char *name, sqlite3 **connection, int flags, const char *vfs)
     int sqlite3_close(sqlite3 *connection)
+    int sqlite3_close_v2(sqlite3 *connection)
     const char *sqlite3_errmsg(sqlite3 *connection)
     int sqlite3_prepare_v2(sqlite3 *connection, const char *sql, int size, sqlite3_stmt **statement, const char **tail)
     int sqlite3_bind_text(

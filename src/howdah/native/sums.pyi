@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from howdah.native.snapshot import Snapshot
 from howdah.verify.rules import Rule
 from howdah.wire import Wire
 
@@ -21,18 +22,18 @@ class _Sum:
 class ExpectedRows(_Sum):
     """What a snapshot demands.
 
-    :param uri: of the file, for SQLite.
+    :param source: to read from.
     :param query: its first column is the locator.
     :param rules: of the target columns, in their order.
     :param waiting: locators of rows in quarantine, ascending, as int64; those rows are odd.
     :param located: the first column is the rowid; otherwise it is ignored, and rows are counted from 1.
     :ivar odd: locators, as int64, of the rows that were not decided.
-    :raises SumError: the file cannot be opened, or the query not be understood.
+    :raises SumError: the query cannot be understood.
     """
 
     odd: bytes
     def __init__(
-        self, uri: str, query: str, rules: Sequence[Rule], waiting: bytes = b"", *, located: bool = True
+        self, source: Snapshot, query: str, rules: Sequence[Rule], waiting: bytes = b"", *, located: bool = True
     ) -> None: ...
     def read(self, rows: int) -> bool:
         """Take in so many rows, and return whether there may be more.
@@ -40,7 +41,7 @@ class ExpectedRows(_Sum):
         :raises SumError: the file is damaged, or cannot be read.
         """
     def close(self) -> None:
-        """Let go of the file."""
+        """End the query."""
 
 class StoredRows(_Sum):
     """What PostgreSQL holds, from a binary COPY.

@@ -4,10 +4,10 @@ from libc.stdint cimport UINT32_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint6
 from libc.stdlib cimport bsearch, calloc, free
 from libc.string cimport memcmp
 
+from howdah.native.snapshot cimport Snapshot
 from howdah.native.sqlite cimport (
-    SQLITE_DONE, SQLITE_OK, SQLITE_OPEN_NOMUTEX, SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_ROW, sqlite3,
-    sqlite3_close, sqlite3_column_count, sqlite3_column_int64, sqlite3_errmsg, sqlite3_finalize,
-    sqlite3_open_v2, sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
+    SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3_column_count, sqlite3_column_int64, sqlite3_finalize,
+    sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
 )
 
 
@@ -97,7 +97,7 @@ cdef class _Sum:
 cdef class ExpectedRows(_Sum):
     """What a snapshot demands; see the stub."""
 
-    cdef sqlite3 *_connection
+    cdef Snapshot _source
     cdef sqlite3_stmt *_statement
     cdef int _columns, _rule_count
     cdef Expected *_rules
@@ -110,15 +110,13 @@ cdef class ExpectedRows(_Sum):
     cdef int64_t _position
     cdef Buffer _odd
 
-    def __cinit__(self, str uri, str query, rules, bytes waiting=b"", *, bint located=True):
-        cdef bytes name = uri.encode(), sql = query.encode(), missing
+    def __cinit__(self, Snapshot source not None, str query, rules, bytes waiting=b"", *, bint located=True):
+        cdef bytes sql = query.encode(), missing
         cdef int number
         self._located, self._set_aside = located, waiting
         self._waiting, self._waiting_count = <const int64_t *><const uint8_t *>waiting, len(waiting) // 8
-        flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX
-        if sqlite3_open_v2(name, &self._connection, flags, NULL) != SQLITE_OK:
-            raise self._failed()
-        if sqlite3_prepare_v2(self._connection, sql, -1, &self._statement, NULL) != SQLITE_OK:
+        self._source = source
+        if sqlite3_prepare_v2(source.handle(), sql, -1, &self._statement, NULL) != SQLITE_OK:
             raise self._failed()
         self._columns, self._rule_count = sqlite3_column_count(self._statement) - 1, len(rules)
         self._rules = <Expected *>calloc(self._rule_count + 1, sizeof(Expected))
@@ -148,11 +146,9 @@ cdef class ExpectedRows(_Sum):
     def close(self):
         sqlite3_finalize(self._statement)
         self._statement = NULL
-        sqlite3_close(self._connection)
-        self._connection = NULL
 
     cdef _failed(self):
-        return SumError((<bytes>sqlite3_errmsg(self._connection)).decode("utf-8", "replace"))
+        return SumError(self._source.failure())
 
     @property
     def odd(self):

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howdah.catalog.model import SourceTable
+from howdah.catalog.sqlite import open_compiled
 from howdah.discover import quoted
 from howdah.errors import SourceError
 from howdah.native.rows import Batch, ReadError, Rows
+from howdah.native.snapshot import OpenError
 from howdah.vector.fields import Field
 
 UNIT_ROWS = 16_384
@@ -42,15 +44,15 @@ def batches(
     :param only: rowids to read, ascending; ``None``: all rows.
     :raises SourceError: the snapshot cannot be read.
     """
-    uri, number = f"{path.absolute().as_uri()}?mode=ro&immutable=1", 0
+    number, located = 0, bool(table.rowid)
     try:
-        for query in _queries(table, only):
-            located = bool(table.rowid)
-            with closing(Rows(uri, query, fields, key, located=located, staged=staged, oids=oids)) as rows:
-                while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
-                    yield batch
-                    number += 1
-    except ReadError as error:
+        with open_compiled(path) as source:
+            for query in _queries(table, only):
+                with closing(Rows(source, query, fields, key, located=located, staged=staged, oids=oids)) as rows:
+                    while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
+                        yield batch
+                        number += 1
+    except (OpenError, ReadError) as error:
         raise SourceError(
             f"Table {table.name} cannot be read: {error}.",
             "Check the file with: sqlite3 FILE 'PRAGMA integrity_check'",

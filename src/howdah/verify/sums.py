@@ -19,7 +19,8 @@ import numpy as np
 from xxhash import xxh3_128_intdigest
 
 from howdah import wire
-from howdah.catalog.sqlite import open_snapshot, snapshot_uri
+from howdah.catalog.sqlite import open_compiled, open_snapshot
+from howdah.native.snapshot import OpenError
 from howdah.native.sums import ExpectedRows, StoredRows, SumError
 from howdah.pg import Connection
 from howdah.plan import TablePlan
@@ -109,8 +110,11 @@ def _expected(
     """
     apart, few = np.array(sorted(waiting), np.int64).tobytes(), _few(plan.rows) + len(waiting)
     try:
-        rows = ExpectedRows(snapshot_uri(snapshot), query(plan.table), rules, apart, located=bool(plan.table.rowid))
-        with closing(rows):
+        located = bool(plan.table.rowid)
+        with (
+            open_compiled(snapshot) as source,
+            closing(ExpectedRows(source, query(plan.table), rules, apart, located=located)) as rows,
+        ):
             more = True
             while more:
                 more = rows.read(_STEP)
@@ -119,7 +123,7 @@ def _expected(
                     raise _UnknownError
             found = Sum(rows.rows, rows.total)
             odd = set(np.frombuffer(rows.odd, np.int64).tolist())
-    except SumError:
+    except (OpenError, SumError):
         raise _UnknownError from None
     if odd:
         _derive(plan, snapshot, odd, waiting, found)

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from howdah.native.rows import Rows
+from howdah.native.snapshot import Snapshot
 from howdah.vector.fields import Field, Kind
 
 # Parts of documents, or what looks like one.
@@ -62,7 +63,8 @@ def settled(tmp_path_factory):
             connection.execute("DELETE FROM t")
             connection.executemany("INSERT INTO t VALUES (?)", [(text,) for text in texts])
             connection.commit()
-            with closing(Rows(path.as_uri(), "SELECT rowid, v FROM t ORDER BY rowid", [Field(0, kind)])) as rows:
+            query = "SELECT rowid, v FROM t ORDER BY rowid"
+            with closing(Rows(Snapshot(path.as_uri()), query, [Field(0, kind)])) as rows:
                 return np.frombuffer(rows.read(1_000, 1 << 20).settled, np.bool_).tolist()
 
         yield ask

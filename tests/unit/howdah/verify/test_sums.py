@@ -15,6 +15,7 @@ from xxhash import xxh3_128_intdigest
 
 from howdah.catalog import sqlite
 from howdah.catalog.model import TargetColumn, TargetTable, TargetType
+from howdah.native.snapshot import Snapshot
 from howdah.native.sums import ExpectedRows, StoredRows, SumError
 from howdah.plan import ColumnPlan, TablePlan
 from howdah.reading import query, rows
@@ -135,7 +136,7 @@ def encoded(plan, row):
 
 def check(path, plan):
     """Compare compiled code with the rules, row by row; return how many rows it left to them."""
-    with closing(ExpectedRows(sqlite.snapshot_uri(path), query(plan.table), rules_of(plan))) as found:
+    with closing(ExpectedRows(Snapshot(sqlite.snapshot_uri(path)), query(plan.table), rules_of(plan))) as found:
         before = odd = 0
         with sqlite.open_snapshot(path) as connection:
             for _, row in rows(connection, plan.table):
@@ -180,7 +181,7 @@ def test_documents_mean_the_same_on_both_sides(folder, document, flat):
     path = source(folder / "documents.db", [json.dumps(document)])
     plan = plan_of(path, "jsonb")
     other = json.dumps(document, sort_keys=True, ensure_ascii=flat, separators=(",", ":")).encode()
-    with closing(ExpectedRows(sqlite.snapshot_uri(path), query(plan.table), rules_of(plan))) as found:
+    with closing(ExpectedRows(Snapshot(sqlite.snapshot_uri(path)), query(plan.table), rules_of(plan))) as found:
         found.read(2)
         stored = stored_rows([stream([b"\x01" + other])], plan)
         assert (found.rows, found.total) == (stored.rows, stored.total) == (1, found.total)
@@ -199,7 +200,7 @@ def test_rows_in_quarantine_are_left_out(tmp_path):
     path = source(tmp_path / "a.db", list(range(100)))
     plan = plan_of(path, "integer")
     waiting = struct.pack("<3q", 7, 50, 100)
-    rows_ = ExpectedRows(sqlite.snapshot_uri(path), query(plan.table), rules_of(plan), waiting)
+    rows_ = ExpectedRows(Snapshot(sqlite.snapshot_uri(path)), query(plan.table), rules_of(plan), waiting)
     assert not rows_.read(1000)
     assert (rows_.rows, rows_.odd) == (97, waiting)
     rows_.close()
@@ -211,7 +212,7 @@ def test_a_file_that_is_damaged_is_said_so(tmp_path):
     raw = bytearray(path.read_bytes())
     raw[4096 * 20 : 4096 * 60] = b"\xa5" * 4096 * 40
     path.write_bytes(raw)
-    found = ExpectedRows(sqlite.snapshot_uri(path), query(plan.table), rules_of(plan))
+    found = ExpectedRows(Snapshot(sqlite.snapshot_uri(path)), query(plan.table), rules_of(plan))
     with closing(found), pytest.raises(SumError, match="malformed"):
         found.read(1000)
 
