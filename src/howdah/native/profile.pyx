@@ -151,9 +151,11 @@ cdef class Source:
         cdef int flags = c.SQLITE_OPEN_READONLY | c.SQLITE_OPEN_URI | c.SQLITE_OPEN_NOMUTEX
         self._scan.source = <void *>self
         self._check(c.sqlite3_open_v2(name, &self._connection, flags, NULL))
+        # Not for the file's own views, whose arguments would be places in memory.
+        flags = c.SQLITE_UTF8 | c.SQLITE_DIRECTONLY
         self._check(
             c.sqlite3_create_function_v2(
-                self._connection, b"howdah_tally", -1, c.SQLITE_UTF8, &self._scan, NULL, _step, _final, NULL
+                self._connection, b"howdah_tally", -1, flags, &self._scan, NULL, _step, _final, NULL
             )
         )
 

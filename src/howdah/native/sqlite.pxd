@@ -15,7 +15,7 @@ cdef extern from "sqlite3.h" nogil:
     ctypedef void (*end_type "void (*)(sqlite3_context *)")(sqlite3_context *)
     sqlite3_destructor_type SQLITE_TRANSIENT
     int SQLITE_OK, SQLITE_ROW, SQLITE_DONE
-    int SQLITE_UTF8
+    int SQLITE_DIRECTONLY, SQLITE_UTF8
     int SQLITE_INTEGER, SQLITE_FLOAT, SQLITE_TEXT, SQLITE_BLOB
     int SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_OPEN_NOMUTEX
     int sqlite3_open_v2(const char *name, sqlite3 **connection, int flags, const char *vfs)

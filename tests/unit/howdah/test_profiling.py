@@ -294,3 +294,11 @@ def test_candidate_readings_of_both_bounds_are_shown():
         "1,700,000,000,000 → 2023-11-14 22:13 as milliseconds since 1970"
     )
     assert shown(profile("INTEGER", [5], "ts")) == "5 → no date of our time by any clock"
+
+
+def test_a_view_of_the_file_cannot_call_what_counts(tmp_path):
+    path = tmp_path / "source.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE VIEW v AS SELECT howdah_tally(99999999, 1) AS a")
+    with closing(Source(f"file:{path}")) as hostile, pytest.raises(sqlite3.OperationalError, match="unsafe use"):
+        hostile.scan('"v"', [], [Counts('"a"')])
