@@ -1,7 +1,4 @@
-"""A scenario of molecule: real playbooks, twice, and then asserted from inside and outside.
-
-Each has a file of tests of its own, so that workers can run them side by side.
-"""
+"""A scenario of molecule: real playbooks, twice, and then asserted from inside and outside."""
 
 from __future__ import annotations
 
