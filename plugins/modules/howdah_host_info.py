@@ -206,13 +206,17 @@ def names(folder: str) -> list[str]:
 
 
 def running_programs() -> set[str]:
-    """Return the names of the programs that run."""
-    names = set()
-    for file in Path("/proc").glob("[0-9]*/comm"):
+    """Return the names of the programs that run on the host itself; a container's own cron, say, is not the host's."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
         # A process may end while it is looked at.
         with contextlib.suppress(OSError):
-            names.add(file.read_text(encoding="utf-8").strip())
-    return names
+            status = (process / "status").read_text(encoding="utf-8", errors="replace")
+            # One number for each PID namespace from ours to the process's own: proc_pid_status(5).
+            nested = any(len(line.split()) > 2 for line in status.splitlines() if line.startswith("NSpid:"))
+            if not nested:
+                found.add((process / "comm").read_text(encoding="utf-8", errors="replace").strip())
+    return found
 
 
 def describe(facts: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from tests.instances.provision import ROOT, Place
 from tests.packages import program
 
 # A cron of its own: no other jobs of this host, and /run as after a start, with the engine's socket in it.
+# Its program has another name, or a playbook that runs meanwhile takes it for the host's and starts none.
 HOST = """
 set -e
 mount --bind {jobs} /etc/cron.d
@@ -31,7 +32,8 @@ mount --bind {spool} /var/spool/cron
 touch {run}/docker.sock
 mount --bind "$(readlink -f /run/docker.sock)" {run}/docker.sock
 mount --rbind {run} /run
-exec {cron} -f
+ln -s {cron} {run}/tests-cron
+exec {run}/tests-cron -f
 """
 
 

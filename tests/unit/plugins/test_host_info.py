@@ -6,6 +6,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -172,3 +174,26 @@ def test_memory_and_processors_are_those_of_the_host(run):
     assert answer["cpus"] == os.cpu_count()
     total = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()[0]
     assert answer["memory_mb"] == int(total.split()[1]) // 1024
+
+
+def test_a_program_inside_a_container_does_not_run_on_the_host(run, tmp_path):
+    sleep = shutil.which("sleep")
+    for name in ("ours-a", "theirs-a"):
+        (tmp_path / name).symlink_to(sleep)
+    ours = subprocess.Popen([tmp_path / "ours-a", "60"])
+    container = ["unshare", "--pid", "--fork", "--kill-child"]
+    theirs = subprocess.Popen([*container, "/bin/sh", "-c", f"{tmp_path}/theirs-a 60; true"])
+    try:
+        deadline = time.monotonic() + 10
+        while not all(any_runs(name) for name in ("ours-a", "theirs-a")):
+            assert time.monotonic() < deadline, "they did not start"
+            time.sleep(0.05)
+        assert run("howdah_host_info", processes=["ours-a", "theirs-a"])["running"] == ["ours-a"]
+    finally:
+        for process in (ours, theirs):
+            process.kill()
+            process.wait()
+
+
+def any_runs(name: str) -> bool:
+    return subprocess.run(["pgrep", "--exact", name], stdout=subprocess.DEVNULL).returncode == 0
