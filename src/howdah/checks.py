@@ -78,14 +78,16 @@ def _duplicates(connection: Connection, stage: Stage, unique: TargetUnique) -> i
     return _set_aside(connection, stage, statement, ", ".join(unique.columns or unique.used), code, reason)
 
 
-def against_target(connection: Connection, stage: Stage) -> int:
+def against_target(connection: Connection, stage: Stage, *, known: bool = False) -> int:
     """Set aside staged rows that clash with rows that are not ours; mark those that equal one as shared.
 
     Runs after our vanished rows were deleted. Returns how many were set aside.
+
+    :param known: every staged row has the key of one of our earlier rows.
     """
     target = qualified(stage.plan.target.schema, stage.plan.target.name)
     found = 0
-    if stage.plan.key:
+    if stage.plan.key and not known:
         columns = [quoted(name) for name in stage.written]
         image = different(columns, "t", "s")
         foreign = f"{same(stage.plan.key, 's', 't')} AND NOT EXISTS (SELECT 1 FROM {stage.owned} o WHERE "

@@ -91,10 +91,12 @@ class Patched:
 
     :ivar locators: of the rows that changed or are new, ascending.
     :ivar keys: of all rows that were touched, as they were and as they are: rows of a binary COPY stream.
+    :ivar held: rows that the target table has, other people's included.
     """
 
     locators: NDArray[np.int64]
     keys: bytes
+    held: int
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Delta:
     :ivar digests: of the rows in ``come``.
     :ivar rows: rows that the source has now.
     :ivar content_digest: of all of them.
+    :ivar held: rows that the target table had meanwhile, other people's included.
     """
 
     gone: Locators
@@ -41,6 +42,7 @@ class Delta:
     digests: Digests
     rows: int
     content_digest: str
+    held: int = 0
 
     @property
     def empty(self) -> bool:

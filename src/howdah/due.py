@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg, quarantine
@@ -60,7 +60,10 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
     entry = entry_of(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
         return Due()
-    if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET or _rows_gone(session, entry):
+    if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
+        return Due()
+    held = _held(session, entry)
+    if held is None or held < entry.target_rows:
         return Due()
     path, digest = session.paths.get(plan.source, (None, ""))
     if path is None or entry.snapshot_sha256 == digest:
@@ -70,17 +73,18 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
 
     if is_verified(session, plan) and delta.is_kept(session.connection, session.target.name, plan, entry):
         found = delta.find(session.connection, session.target.name, path, plan, entry)
-        return None if found and found.empty else Due(found)
+        return None if found and found.empty else Due(found and replace(found, held=held))
     return Due() if content_digest(path, plan) != entry.content_digest else None
 
 
-def _rows_gone(session: Session, entry: Load) -> bool:
+def _held(session: Session, entry: Load) -> int | None:
+    """Return how many rows a target table has; ``None`` where there is no such table."""
     target = pg.qualified(entry.target_schema, entry.target_table)
     there = session.connection.execute("SELECT to_regclass(%s) IS NOT NULL", [target]).fetchone()
     if not there or not there[0]:
-        return True
+        return None
     counted = pg.execute(session.connection, f"SELECT count(*) FROM {target}").fetchone() or (0,)
-    return int(counted[0]) < entry.target_rows
+    return int(counted[0])
 
 
 def waiting_reasons(session: Session) -> dict[tuple[str, str], frozenset[str]]:

@@ -6,10 +6,12 @@ keys.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from howdah.vector.digests import Digests
@@ -89,6 +91,13 @@ class Keys:
         """Return no keys."""
         return cls(np.zeros(0, np.int64), pa.array([], pa.binary()))
 
+    @classmethod
+    def joined(cls, parts: Sequence[Keys]) -> Keys:
+        """Return the keys of chunks that follow each other."""
+        if not parts:
+            return cls.none()
+        return cls(np.concatenate([p.locators for p in parts]), pa.concat_arrays([p.values for p in parts]))
+
     def add(self, locators: NDArray[np.int64], keys: bytes | memoryview, sizes: NDArray[np.int32]) -> None:
         """Take in more rows."""
         self.locators = np.concatenate([self.locators, locators])
@@ -104,6 +113,10 @@ class Keys:
     def to_bytes(self) -> bytes:
         """Return them one after another."""
         return raw(self.values)[0].tobytes()
+
+    def within(self, others: Keys) -> bool:
+        """Return whether each of these keys is one of some others."""
+        return bool(pc.all(pc.is_in(self.values, value_set=others.values)).as_py() is not False)
 
     def images(self, locators: NDArray[np.int64], digests: Digests) -> Images:
         """Return what is kept of all rows of the chunk; these are those of them that are ours, by locator."""

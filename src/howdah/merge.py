@@ -113,6 +113,8 @@ def _write(connection: Connection, stage: Stage) -> Merged:
             WHERE {same(stage.plan.key, "t", "s")} AND NOT s.{SHARED}
               AND {different(settable, "t", "s")}"""
         updated = execute(connection, statement).rowcount
+        if updated == stage.rows:
+            return Merged(updated=updated)
     statement = f"""
         INSERT INTO {target} ({listed}) OVERRIDING SYSTEM VALUE SELECT {listed} FROM {stage.name} s
         WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {same(stage.plan.key, "t", "s")})

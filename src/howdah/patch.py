@@ -16,10 +16,10 @@ from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
 from howdah.delta import Delta, Locators
 from howdah.images import Images, Keys, raw
-from howdah.pg import BrokenConstraint, Connection, execute, qualified, quoted
+from howdah.pg import BrokenConstraint, Connection, execute, qualified
 from howdah.plan import TablePlan
 from howdah.quarantine import DEPENDS_ON_ROWS
-from howdah.staging import LOCATOR, SHARED, Stage
+from howdah.staging import SHARED, Stage
 from howdah.vector.batches import UNIT_ROWS
 from howdah.vector.digests import Digests
 
@@ -69,10 +69,12 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
         raise NotPatchedError
     target = qualified(plan.target.schema, plan.target.name)
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
-    come = _staged_keys(connection, stage)
+    come = stage.keys
     gone = _record_chunks(connection, context, plan, delta, come)
     ownership.give(connection, plan, stage.owned, gone.to_bytes())
-    merged = _merged(connection, stage, target)
+    stays, ours = gone.within(come), come.within(gone)
+    merged = _merged(connection, stage, target, stays=stays, ours=ours)
+    held = delta.held + merged.inserted - merged.deleted
     loaded = record.record(
         connection,
         context,
@@ -87,33 +89,40 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
             merged=merged,
             started=started,
             touched=np.union1d(delta.gone, delta.come).tolist(),
+            target_rows=held,
         ),
         lambda: 0,
     )
-    return replace(loaded, patched=Patched(delta.come, gone.to_bytes() + come.to_bytes()))
+    touched = come.to_bytes() if stays else gone.to_bytes() + come.to_bytes()
+    return replace(loaded, patched=Patched(delta.come, touched, held))
 
 
-def _merged(connection: Connection, stage: Stage, target: str) -> Merged:
-    """Bring the target up to date with the rows that are staged."""
+def _merged(connection: Connection, stage: Stage, target: str, *, stays: bool, ours: bool) -> Merged:
+    """Bring the target up to date with the rows that are staged.
+
+    :param stays: no key of our earlier rows vanishes; with ``ours``, none is new.
+    """
     if checks.within(connection, stage):
         raise NotPatchedError
-    deleted = merge.delete_vanished(connection, stage)
-    left = f"""
-        SELECT 1 FROM {stage.owned} o JOIN {target} t ON {same(stage.plan.key, "t", "o")}
-        WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {same(stage.plan.key, "s", "o")}) LIMIT 1"""
-    if execute(connection, left).fetchone() or checks.against_target(connection, stage):
+    deleted = 0 if stays else _deleted(connection, stage, target)
+    if checks.against_target(connection, stage, known=ours):
         raise NotPatchedError
-    if execute(connection, f"SELECT 1 FROM {stage.name} WHERE {SHARED} LIMIT 1").fetchone():
+    if not ours and execute(connection, f"SELECT 1 FROM {stage.name} WHERE {SHARED} LIMIT 1").fetchone():
         raise NotPatchedError
     if checks.orphans(connection, stage, {stage.plan.target.name: stage}, {}):
         raise NotPatchedError
     return replace(merge.write(connection, stage), deleted=deleted)
 
 
-def _staged_keys(connection: Connection, stage: Stage) -> Keys:
-    names = ", ".join(f"({quoted(name)})" for name in stage.plan.key)
-    found = ownership.keys_of(connection, f"SELECT 0::int4, {LOCATOR}, {names} FROM {stage.name} ORDER BY {LOCATOR}")
-    return found.get(0, Keys.none())
+def _deleted(connection: Connection, stage: Stage, target: str) -> int:
+    """Delete rows of ours that are staged no more; return how many."""
+    deleted = merge.delete_vanished(connection, stage)
+    left = f"""
+        SELECT 1 FROM {stage.owned} o JOIN {target} t ON {same(stage.plan.key, "t", "o")}
+        WHERE NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {same(stage.plan.key, "s", "o")}) LIMIT 1"""
+    if execute(connection, left).fetchone():
+        raise NotPatchedError
+    return deleted
 
 
 def _touched(chunks: list[Imaged], locators: Locators) -> Iterator[tuple[int, Locators]]:

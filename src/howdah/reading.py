@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -13,6 +13,9 @@ from howdah.discover import quoted
 
 Row = tuple[Any, ...]
 """The values of one row in the order of the table's columns."""
+
+# Rowids that are looked up by one statement.
+_TOGETHER = 16_384
 
 
 def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[int, Row]]:
@@ -25,12 +28,30 @@ def rows(connection: sqlite3.Connection, table: SourceTable) -> Iterator[tuple[i
         yield row[0] if table.rowid else position, row[1:]
 
 
-def query(table: SourceTable) -> str:
-    """Return what reads every row in its order: its rowid (0 where it has none), then its columns."""
+def query(table: SourceTable, condition: str = "") -> str:
+    """Return what reads every row in its order: its rowid (0 where it has none), then its columns.
+
+    :param condition: SQL of what holds of the rows; empty: every row.
+    """
     columns = ", ".join(quoted(column.name) for column in table.columns)
     key = ", ".join(quoted(column) for column in table.primary_key) if table.without_rowid else ""
     order = table.rowid or key
-    return f"SELECT {table.rowid or '0'}, {columns} FROM {quoted(table.name)}" + (f" ORDER BY {order}" if order else "")
+    where = f" WHERE {condition}" if condition else ""
+    ordered = f" ORDER BY {order}" if order else ""
+    return f"SELECT {table.rowid or '0'}, {columns} FROM {quoted(table.name)}{where}{ordered}"
+
+
+def queries(table: SourceTable, only: Sequence[int] | None) -> Iterator[str]:
+    """Yield what reads rows in their order, one statement after the other.
+
+    :param only: rowids of the rows, ascending; ``None``: every row.
+    """
+    if only is None:
+        yield query(table)
+        return
+    for start in range(0, len(only), _TOGETHER):
+        chosen = ",".join(map(str, only[start : start + _TOGETHER]))
+        yield query(table, f"{table.rowid} IN (SELECT value FROM json_each('[{chosen}]'))")
 
 
 def pick(connection: sqlite3.Connection, table: SourceTable, locators: set[int]) -> Iterator[tuple[int, Row]]:

@@ -33,6 +33,7 @@ class Stage:
     :ivar images: chunk → what is known of its rows (:class:`howdah.images.Images`), none of them ours yet; empty where
         nothing is kept.
     :ivar resumed: rows that a run before had staged already.
+    :ivar keys: of the rows that are there, where only some of the table's were staged.
     """
 
     plan: TablePlan
@@ -45,6 +46,7 @@ class Stage:
     rejects: list[Reject] = field(default_factory=list)
     images: dict[int, bytes] = field(default_factory=dict)
     resumed: int = 0
+    keys: Keys = field(default_factory=Keys.none)
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -74,12 +76,16 @@ def stage(
     execute(connection, f"CREATE TEMP TABLE _howdah_stage_{number} ({definition(plan)}) ON COMMIT DROP")
     sender = Sender(connection, snapshot, plan, name, filled(plan), staged=True, only=only)
     images: dict[int, bytes] = {}
+    keys: list[Keys] = []
 
     def each(copied: Copied) -> None:
-        if plan.imaged:
+        if only is not None:
+            keys.append(copied.keys)
+        elif plan.imaged:
             images[copied.chunk.ordinal] = Keys.none().images(copied.read.locators, copied.read.digests).to_bytes()
 
-    return replace(staged(connection, plan, name, number, sender.send(step, each)), images=images)
+    done = staged(connection, plan, name, number, sender.send(step, each))
+    return replace(done, images=images, keys=Keys.joined(keys))
 
 
 def definition(plan: TablePlan) -> str:

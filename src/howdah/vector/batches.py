@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from howdah.catalog.model import SourceTable
 from howdah.catalog.sqlite import open_compiled
-from howdah.discover import quoted
 from howdah.errors import SourceError
 from howdah.native.rows import Batch, ReadError, Rows
 from howdah.native.snapshot import OpenError
+from howdah.reading import queries
 from howdah.vector.fields import Field
 
 UNIT_ROWS = 16_384
@@ -47,7 +47,7 @@ def batches(
     number, located = 0, bool(table.rowid)
     try:
         with open_compiled(path) as source:
-            for query in _queries(table, only):
+            for query in queries(table, None if only is None else only.tolist()):
                 with closing(Rows(source, query, fields, key, located=located, staged=staged, oids=oids)) as rows:
                     while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
                         yield batch
@@ -57,16 +57,3 @@ def batches(
             f"Table {table.name} cannot be read: {error}.",
             "Check the file with: sqlite3 FILE 'PRAGMA integrity_check'",
         ) from error
-
-
-def _queries(table: SourceTable, only: NDArray[np.int64] | None) -> Iterator[str]:
-    values = ", ".join([table.rowid or "0", *(quoted(column.name) for column in table.columns)])
-    order = table.rowid or (", ".join(quoted(c) for c in table.primary_key) if table.without_rowid else "")
-    ordered = f" ORDER BY {order}" if order else ""
-    if only is None:
-        yield f"SELECT {values} FROM {quoted(table.name)}{ordered}"
-        return
-    for start in range(0, len(only), UNIT_ROWS):
-        chosen = ",".join(map(str, only[start : start + UNIT_ROWS].tolist()))
-        wanted = f"{table.rowid} IN (SELECT value FROM json_each('[{chosen}]'))"
-        yield f"SELECT {values} FROM {quoted(table.name)} WHERE {wanted}{ordered}"

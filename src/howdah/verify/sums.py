@@ -8,9 +8,9 @@ does with all rows. That one, and not a sum, says which rows differ.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -24,7 +24,7 @@ from howdah.native.snapshot import OpenError
 from howdah.native.sums import ExpectedRows, StoredRows, SumError
 from howdah.pg import Connection
 from howdah.plan import TablePlan
-from howdah.reading import pick, query, row_digest
+from howdah.reading import pick, queries, row_digest
 from howdah.verify import readback
 from howdah.verify.compare import Outcome
 from howdah.verify.expect import Expectation, UnexpectedError
@@ -77,23 +77,17 @@ def agree(
     known = [rule for rule in rules if rule is not None]
     if kinds is None or len(known) < len(rules):
         return None
-    stop = Event()
-    with ThreadPoolExecutor(1) as beside:
-        held = beside.submit(_held, connection, plans[0], kinds, sum(plan.rows for plan in plans), stop)
-        try:
+    most = sum(plan.rows for plan in plans)
+    try:
+        with _beside(connection, plans[0], kinds, readback.query(plans[0], limit=most + 1), most) as held:
             sums = [
                 _expected(plan, rule, snapshots[plan.source], waiting.get(plan.identity, {}), step)
                 for plan, rule in zip(plans, known, strict=True)
             ]
-            found = held.result()
-        except _UnknownError:
-            stop.set()
-            return None
-        except BaseException:
-            stop.set()
-            connection.cancel()
-            raise
-    if (found.rows, found.total % 2**128) != (sum(s.rows for s in sums), sum(s.total for s in sums) % 2**128):
+            found = held()
+    except _UnknownError:
+        return None
+    if not _equal(found, sums):
         return None
     return tuple(
         Outcome(plan, one.rows, one.quarantined, found.rows - one.rows, (), 0)
@@ -101,28 +95,83 @@ def agree(
     )
 
 
+def agree_on(
+    connection: Connection,
+    plan: TablePlan,
+    snapshot: Path,
+    waiting: Mapping[int, bytes],
+    locators: Sequence[int],
+    named: str,
+) -> bool:
+    """Return whether some rows of a table are surely what they must be; ``False`` means that this is not known.
+
+    :param waiting: locator → digest of its rows in quarantine.
+    :param locators: rowids of those that the snapshot has, ascending.
+    :param named: a temporary table with the keys of those that the target has.
+    """
+    kinds, rules = kinds_of(plan), rules_of(plan)
+    if kinds is None or rules is None or not plan.table.rowid:
+        return False
+    most = len(locators)
+    try:
+        with _beside(connection, plan, kinds, readback.query(plan, named, limit=most + 1), most) as held:
+            expected = _expected(plan, rules, snapshot, waiting, lambda _: None, locators)
+            return _equal(held(), [expected])
+    except _UnknownError:
+        return False
+
+
+@contextmanager
+def _beside(
+    connection: Connection, plan: TablePlan, kinds: list[Stored], query: str, most: int
+) -> Iterator[Callable[[], Sum]]:
+    """Read target rows beside what the block does; give what waits for their sum."""
+    stop = Event()
+    with ThreadPoolExecutor(1) as beside:
+        held = beside.submit(_held, connection, plan, kinds, query, most, stop)
+        try:
+            yield held.result
+        except _UnknownError:
+            stop.set()
+            raise
+        except BaseException:
+            stop.set()
+            connection.cancel()
+            raise
+
+
+def _equal(found: Sum, sums: list[Sum]) -> bool:
+    return (found.rows, found.total % 2**128) == (sum(s.rows for s in sums), sum(s.total for s in sums) % 2**128)
+
+
 def _expected(
-    plan: TablePlan, rules: list[Rule], snapshot: Path, waiting: Mapping[int, bytes], step: Callable[[int], None]
+    plan: TablePlan,
+    rules: list[Rule],
+    snapshot: Path,
+    waiting: Mapping[int, bytes],
+    step: Callable[[int], None],
+    only: Sequence[int] | None = None,
 ) -> Sum:
     """Return the sum of what a snapshot demands.
 
+    :param only: rowids of the rows, ascending; ``None``: every row.
     :raises _UnknownError: too many rows are derived by themselves, or one cannot be in the target at all.
     """
     apart, few = np.array(sorted(waiting), np.int64).tobytes(), _few(plan.rows) + len(waiting)
+    found, odd, located = Sum(), set[int](), bool(plan.table.rowid)
     try:
-        located = bool(plan.table.rowid)
-        with (
-            open_compiled(snapshot) as source,
-            closing(ExpectedRows(source, query(plan.table), rules, apart, located=located)) as rows,
-        ):
-            more = True
-            while more:
-                more = rows.read(_STEP)
-                step(rows.rows)
-                if len(rows.odd) > 8 * few:
-                    raise _UnknownError
-            found = Sum(rows.rows, rows.total)
-            odd = set(np.frombuffer(rows.odd, np.int64).tolist())
+        with open_compiled(snapshot) as source:
+            for query in queries(plan.table, only):
+                with closing(ExpectedRows(source, query, rules, apart, located=located)) as rows:
+                    more = True
+                    while more:
+                        more = rows.read(_STEP)
+                        step(found.rows + rows.rows)
+                        if len(odd) + len(rows.odd) // 8 > few:
+                            raise _UnknownError
+                    found.rows += rows.rows
+                    found.total += rows.total
+                    odd.update(np.frombuffer(rows.odd, np.int64).tolist())
     except (OpenError, SumError):
         raise _UnknownError from None
     if odd:
@@ -143,14 +192,15 @@ def _derive(plan: TablePlan, snapshot: Path, odd: set[int], waiting: Mapping[int
                 raise _UnknownError from None
 
 
-def _held(connection: Connection, plan: TablePlan, kinds: list[Stored], most: int, stop: Event) -> Sum:
+def _held(connection: Connection, plan: TablePlan, kinds: list[Stored], query: str, most: int, stop: Event) -> Sum:
     """Return the sum of what the target holds.
 
+    :param query: what reads it, one row more than expected at most.
     :param most: rows that are expected; what holds more has other rows as well.
     :raises _UnknownError: it has, or too many rows are derived by themselves.
     """
     decoders, apart, few = readback.decoders(plan), Sum(), _few(most)
-    with wire.copy_out(connection, readback.query(plan, limit=most + 1)) as copy:
+    with wire.copy_out(connection, query) as copy:
         rows = StoredRows(copy, kinds)
         try:
             more = True
