@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from howdah import create, definition, finish, heads, ledger, pg, profile, sequences, stages, trust
@@ -75,14 +75,22 @@ def confirm(session: Session, made: Plan) -> None:
     stages.sweep(session.connection, session.target.name)
 
 
-def apply(
-    session: Session,
-    made: Plan,
-    derived: Derived | None,
-    due: Mapping[tuple[str, str], Due],
-) -> Report:
+@dataclass
+class Work:
+    """What is to be made: planned once more when the schema is there, and what was planned before is let go of.
+
+    :ivar made: the plan.
+    :ivar derived: what is to be made of the schema, where there is no application.
+    """
+
+    made: Plan
+    derived: Derived | None
+
+
+def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> Report:
     """Move what is due, verify it, and return what was done; each step is in the ledger when it is committed.
 
+    :param work: only its plan is left of it.
     :param due: what :func:`howdah.due.tables_due` returned.
     :raises HowdahError: see :mod:`howdah.errors`.
     """
@@ -91,14 +99,15 @@ def apply(
     ledger.create(connection)
     ledger.start_run(connection, name, run_id)
     # Before the schema is worked on: a stage uses its types.
-    stages.sweep(connection, name, made.tables)
+    stages.sweep(connection, name, work.made.tables)
     session.progress(Event("create"))
     with session.clock.stage("create"):
-        created = _create(session, made, derived, run_id)
-        released = _release(session, made, derived, due)
+        created = _create(session, work.made, work.derived, run_id)
+        released = _release(session, work.made, work.derived, due)
     # Planned again with the target as it is now, and with what the ledger now says is ours.
     session = replace(session, known=ledger.read(connection, name))
-    made, derived = make_plan(session, made.sources, made)
+    work.made, work.derived = make_plan(session, work.made.sources, work.made)
+    made, derived = work.made, work.derived
     context = Context(
         application=name,
         run_id=run_id,
@@ -165,7 +174,8 @@ def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID)
         return ()
     ledger.record_refusals(connection, session.known, run_id, target.schema, derived.refused)
     ledger.record_choices(connection, session.known, run_id, target.schema, chosen(session).to_dict())
-    wanted = tuple(statement for statement in derived.tables if statement.sql in made.statements)
+    missing = frozenset(made.statements)
+    wanted = tuple(statement for statement in derived.tables if statement.sql in missing)
     if not wanted:
         return ()
     with connection.transaction():

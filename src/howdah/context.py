@@ -71,7 +71,7 @@ class Context:
         self.progress(Event("load", *plan.identity, done, plan.rows, size))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Merged:
     """How many rows of the target changed."""
 
@@ -85,7 +85,7 @@ class Merged:
         return self.inserted + self.updated + self.deleted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Patched:
     """The rows that a load was only about, as no others changed.
 
@@ -99,7 +99,7 @@ class Patched:
     held: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """What loading one table did.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from howdah.catalog.affinity import affinity
 from howdah.catalog.model import SourceObject, SourceTable
+from howdah.plain import plain
 from howdah.plan import Inspected, SkippedTable, TablePlan
 
 VERSION = 1
@@ -137,7 +138,12 @@ def _column(table: SourceTable, number: int, plan: TablePlan | None) -> KeptColu
 
 def to_json(definition: Definition) -> str:
     """Return a definition as JSON text; names and statements that are no UTF-8 keep their surrogate escapes."""
-    return json.dumps({"version": VERSION, **vars(definition)}, default=vars)
+    return json.dumps({"version": VERSION, **vars(definition)}, default=_plain)
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    # Of columns there are many; of the others, earlier engines look for every field.
+    return plain(value) if isinstance(value, KeptColumn) else {f.name: getattr(value, f.name) for f in fields(value)}
 
 
 def from_json(value: dict[str, Any] | None) -> Definition | None:

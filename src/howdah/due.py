@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from howdah import ledger, pg, quarantine
 from howdah.ledger import Load
+from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
 from howdah.session import Session
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from howdah.delta import Delta
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Due:
     """What is to be done about a table.
 
@@ -34,8 +35,9 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     session.progress(Event("compare"))
     # Reading goes on without Python's lock, so two tables at a time.
     with session.clock.stage("compare"), ThreadPoolExecutor(2) as pool:
-        looked = zip(made.tables, pool.map(lambda p: must_load(session, p, waiting), made.tables), strict=True)
-        due = {plan.identity: found for plan, found in looked if found}
+        looked = as_done(pool, lambda p: (p.identity, must_load(session, p, waiting)), made.tables)
+        found = {identity: due for identity, due in looked if due}
+    due = {p.identity: found[p.identity] for p in made.tables if p.identity in found}
     if session.request.retry:
         due |= {p.identity: Due() for p in made.tables if p.identity in waiting}
     return due

@@ -8,7 +8,7 @@ from typing import Any, Literal
 Severity = Literal["info", "warning", "error"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One observation, of a plan or of a run.
 

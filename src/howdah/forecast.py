@@ -62,7 +62,7 @@ def _screen(
     step: Callable[[int], None],
 ) -> tuple[int, int]:
     """Try only the rows that the loader's own compiled casts do not settle."""
-    walker = Walker(connection, plan.table)
+    walker = Walker(lambda: connection, plan.table)
     read = refused = 0
     for batch in batches(path, plan.table, [made for _, made in columns]):
         doubtful = np.frombuffer(batch.locators, np.int64)[~np.frombuffer(batch.settled, np.bool_)]

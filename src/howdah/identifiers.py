@@ -24,7 +24,8 @@ def fold(names: Iterable[str], taken: Iterable[str] = (), style: str = "lower") 
     wanted = list(dict.fromkeys(names))
     used = set(taken)
     result: dict[str, str] = {}
-    for name in sorted(wanted, key=lambda name: (_cut(name, style) != name, wanted.index(name))):
+    # Sorting leaves those that are alike in their order.
+    for name in sorted(wanted, key=lambda name: _cut(name, style) != name):
         result[name] = fresh(name, used, style=style)
     return {name: result[name] for name in wanted}
 

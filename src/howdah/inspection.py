@@ -22,6 +22,7 @@ from howdah.planning import match_tables, missing_tables, table_plan, unmoved_ob
 from howdah.profile import Profile
 from howdah.progress import Event, Progress
 from howdah.report import TargetInfo
+from howdah.shared import Shared
 from howdah.snapshot import Snapshot
 
 # Bytes from which on a second connection to the snapshot is worth its while; SQLite works without Python's lock.
@@ -153,6 +154,7 @@ def plan_derived(
             f"Schema {target.schema} already has objects that howdah did not make: {shown}.",
             "Choose another --schema, or describe the target in an application folder.",
         )
+    shared = Shared()
     plans: list[TablePlan] = []
     findings = list(derived.findings)
     for source in sources:
@@ -163,10 +165,19 @@ def plan_derived(
             assert planned is not None  # noqa: S101 - names and catalog come from the same derivation
             found = _as_it_is(planned, actual)
             findings += [not_valid(name, key) for key in found.foreign_keys if not key.valid]
-            plan, remarks = table_plan(source, table, found, None, columns)
+            plan, remarks = table_plan(source, table, found, None, columns, shared)
             plans.append(_with_orphans(plan) if choices.orphans == "keep" else plan)
             findings += remarks
     missing = tuple(s.sql for s in (*derived.tables, *derived.after) if not _present(s, actual))
+    # What is left to be made of it; the plan has the rest.
+    left = replace(
+        derived,
+        catalog=replace(derived.catalog, tables=tuple(t for t in derived.catalog.tables if t.foreign_keys)),
+        names={},
+        tables=tuple(s for s in derived.tables if not _present(s, actual)),
+        parts=(),
+        findings=(),
+    )
     return (
         Plan(
             application=target.name,
@@ -177,7 +188,7 @@ def plan_derived(
             findings=tuple(findings),
             statements=missing,
         ),
-        derived,
+        left,
     )
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
+
+# Calls that wait for a thread: each takes more memory than what it is about.
+_AHEAD = 8
 
 
 def groups(parents: Mapping[str, frozenset[str]]) -> tuple[tuple[str, ...], ...]:
@@ -67,3 +72,15 @@ def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def as_done(pool: Executor, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Yield the results of a function for many items, as they are done; few items are taken ahead."""
+    running: set[Future[R]] = set()
+    for item in items:
+        if len(running) >= _AHEAD:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            yield from (one.result() for one in done)
+        running.add(pool.submit(function, item))
+    for one in running:
+        yield one.result()

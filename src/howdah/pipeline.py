@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from howdah.apply import apply, confirm, refuse
+from howdah.apply import Work, apply, confirm, refuse
 from howdah.due import entry_of, is_verified, must_load, sources_read, tables_due, waiting_reasons
 from howdah.errors import VerificationFailed
 from howdah.plan import Inspected, Plan, TablePlan
@@ -54,21 +54,21 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
         sources: tuple[Inspected, ...] = ()
         while True:
             sources = inspect(session, before=sources)
-            made, derived = make_plan(session, sources)
-            refuse(session, made)
-            due = tables_due(session, made)
-            needed = sources_read(session, made, due) & session.unchanged.keys()
+            work = Work(*make_plan(session, sources))
+            refuse(session, work.made)
+            due = tables_due(session, work.made)
+            needed = sources_read(session, work.made, due) & session.unchanged.keys()
             if not needed:
                 break
             # A source may have changed since it was stamped: look again with what is read now.
             session = freeze(session, needed)
             sources = tuple(source for source in sources if source.name not in needed)
-        unfinished = any(entry_of(session, p) is None or not is_verified(session, p) for p in made.tables)
-        unfinished |= any(not session.known.describes(source.name) for source in made.sources)
-        if not due and not made.statements and not unfinished:
-            confirm(session, made)
-            return make_report(session, made, "migrate", last_run(session, made), changed=False)
-        return apply(session, made, derived, due)
+        unfinished = any(entry_of(session, p) is None or not is_verified(session, p) for p in work.made.tables)
+        unfinished |= any(not session.known.describes(source.name) for source in work.made.sources)
+        if not due and not work.made.statements and not unfinished:
+            confirm(session, work.made)
+            return make_report(session, work.made, "migrate", last_run(session, work.made), changed=False)
+        return apply(session, work, due)
 
 
 def verify(request: Request, progress: Progress = silent) -> Report:

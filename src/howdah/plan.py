@@ -34,7 +34,7 @@ class Inspected:
     profile: Profile
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ColumnPlan:
     """How one target column gets its value.
 
@@ -58,7 +58,7 @@ class ColumnPlan:
         """Return an option, or the empty text."""
         return dict(self.options).get(name, "")
 
-    @cached_property
+    @property
     def back(self) -> Way | None:
         """Return how the values go back to SQLite; ``None`` where no source column gets them."""
         return reverse.way(self.cast, self.type, dict(self.options), self.stored) if self.stored else None
@@ -69,7 +69,7 @@ class ColumnPlan:
         return self.back is not None and self.back.lossless
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TablePlan:
     """How one source table moves.
 
@@ -96,7 +96,7 @@ class TablePlan:
         """Return whether the ledger keeps what is known of each row: it is found by rowid there, and by key here."""
         return bool(self.key and self.table.rowid)
 
-    @cached_property
+    @property
     def digest(self) -> str:
         """Return a digest of everything that decides what the target rows look like."""
         parts = [
@@ -118,7 +118,7 @@ class TablePlan:
         return sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SkippedTable:
     """A table that the application explicitly does not move."""
 

@@ -14,7 +14,8 @@ from howdah.findings import Finding
 from howdah.moments import choose_clock, left_as_they_are
 from howdah.plan import ColumnPlan, Inspected, SkippedTable, TablePlan
 from howdah.profile import ColumnProfile
-from howdah.reverse import Stored, unknown
+from howdah.reverse import LEAST, Stored, unknown
+from howdah.shared import Shared
 
 
 def table_plan(
@@ -23,10 +24,12 @@ def table_plan(
     target: TargetTable,
     application: Application | None,
     names: Mapping[str, str] | None = None,
+    shared: Shared | None = None,
 ) -> tuple[TablePlan, list[Finding]]:
     """Plan one table.
 
     :param names: source column → target column, where the schema is derived; otherwise columns match by name.
+    :param shared: holds what other tables have, too.
     """
     rules = _rules(application, table.name)
     profile = source.profile[table.name]
@@ -71,13 +74,14 @@ def table_plan(
     _check_columns(target, columns, note)
     if not names:
         _remarks(table, note)
+    one = shared or Shared()
     return (
         TablePlan(
             source=source.name,
             table=table,
             target=target,
-            columns=tuple(columns),
-            key=_key(target, columns),
+            columns=one(tuple(map(one, columns))),
+            key=one(_key(target, columns)),
             rows=profile.rows,
         ),
         findings,
@@ -93,7 +97,7 @@ def _stored(column: SourceColumn, strict: bool, profile: ColumnProfile, *, sampl
         affinity=kind,
         classes=frozenset(profile.classes) - {"null"},
         nulls=bool(profile.nulls),
-        smallest=profile.smallest,
+        least=profile.smallest is not None and profile.smallest <= LEAST,
         # Of the spellings of a type, the profile knows that of days.
         canonical=profile.days == profile.texts,
     )
@@ -275,6 +279,7 @@ def match_tables(
     source: Inspected, target: TargetCatalog, application: Application
 ) -> tuple[list[TablePlan], list[SkippedTable], list[Finding]]:
     """Plan all tables of a source against the application's schema."""
+    shared = Shared()
     plans: list[TablePlan] = []
     skipped: list[SkippedTable] = []
     findings = missing_tables(source) + unmoved_objects(source)
@@ -322,7 +327,7 @@ def match_tables(
                 )
             )
             continue
-        plan, remarks = table_plan(source, table, found, application)
+        plan, remarks = table_plan(source, table, found, application, shared=shared)
         plans.append(plan)
         findings += remarks
         findings += _unknown_columns(source.name, table, rule)

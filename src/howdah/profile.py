@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from howdah.plain import plain
+from howdah.shared import Shared
+
 # Raised whenever what is measured changes, so that a profile kept in the ledger is not misread.
 VERSION = 2
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ColumnProfile:
     """Counts over the rows of one column that were read.
 
@@ -57,7 +60,7 @@ class ColumnProfile:
     fitting: int = 0
     cents: int = 0
     negative_zeros: int = 0
-    readings: Mapping[str, int] = field(default_factory=dict)
+    readings: Mapping[str, int] = field(default_factory=dict, hash=False)
     finer: int = 0
     fractions: int = 0
     core_data: bool = False
@@ -79,7 +82,7 @@ class ColumnProfile:
         return self.integers + self.reals
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TableProfile:
     """The profile of every column of one table.
 
@@ -110,7 +113,7 @@ def to_json(profile: Profile) -> dict[str, Any]:
             {
                 "table": table.table,
                 "rows": table.rows,
-                "columns": [vars(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
+                "columns": [plain(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
             }
             for table in profile.values()
         ],
@@ -121,14 +124,23 @@ def from_json(value: dict[str, Any] | None) -> Profile | None:
     """Return a kept profile, or ``None`` when another version of howdah made it."""
     if not value or value.get("version") != VERSION:
         return None
+    shared = Shared()
     return {
         table["table"]: TableProfile(
             table["table"],
             table["rows"],
-            tuple(ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}) for c in table["columns"]),
+            tuple(
+                shared_profile(shared, ColumnProfile(**c | {name: _number(c[name]) for name in _BOUNDS}))
+                for c in table["columns"]
+            ),
         )
         for table in value["tables"]
     }
+
+
+def shared_profile(shared: Shared, column: ColumnProfile) -> ColumnProfile:
+    """Return the profile, or one that equals it to the last bit of its bounds."""
+    return shared(column, *(_written(getattr(column, name)) for name in _BOUNDS))
 
 
 _BOUNDS = ("smallest", "largest")

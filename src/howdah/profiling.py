@@ -30,7 +30,8 @@ from howdah.declared import (
 )
 from howdah.discover import quoted
 from howdah.native.profile import Counts, Source
-from howdah.profile import ColumnProfile, Profile, TableProfile
+from howdah.profile import ColumnProfile, Profile, TableProfile, shared_profile
+from howdah.shared import Shared
 
 # SQLite refuses more than 2,000 result columns in one statement by default, and 1,000 levels of an expression.
 _PER_QUERY = 400
@@ -62,10 +63,13 @@ def measure(path: Path, tables: Iterable[SourceTable], sample: int | None = None
         connection.create_function("howdah_fits", 3, fits, deterministic=True)
         connection.create_function("howdah_finer", 2, _finer, deterministic=True)
         connection.create_function("howdah_negative_zero", 1, _negative_zero, deterministic=True)
-        return {table.name: _table(source, connection, table, sample) for table in tables}
+        shared = Shared()
+        return {table.name: _table(source, connection, table, sample, shared) for table in tables}
 
 
-def _table(source: Source, connection: sqlite3.Connection, table: SourceTable, sample: int | None) -> TableProfile:
+def _table(
+    source: Source, connection: sqlite3.Connection, table: SourceTable, sample: int | None, shared: Shared
+) -> TableProfile:
     chosen = sampling.choose(connection, table, sample)
     columns = [_Column(column, table) for column in table.columns]
     rows = source.scan(chosen.source, chosen.parameters, [column.counts for column in columns])
@@ -74,7 +78,7 @@ def _table(source: Source, connection: sqlite3.Connection, table: SourceTable, s
         column.take_counts()
         _details(questions, column)
     questions.answer(connection, chosen)
-    profiles = tuple(column.profile(rows) for column in columns)
+    profiles = tuple(shared_profile(shared, column.profile(rows)) for column in columns)
     if sample is None:
         return TableProfile(table.name, rows, profiles)
     total = connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0]

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from howdah import ledger, ownership
-from howdah.catalog.sqlite import open_snapshot
+from howdah.catalog.sqlite import open_compiled, open_snapshot
 from howdah.context import Context, Loaded, Merged
-from howdah.errors import VerificationFailed
+from howdah.discover import quoted as name_of
+from howdah.errors import SourceError, VerificationFailed
 from howdah.ledger import Load, Quarantined
+from howdah.native.snapshot import OpenError
 from howdah.pg import Connection, execute, qualified
 from howdah.plan import TablePlan
-from howdah.reading import count, key_of, pick, row_digest, tagged
+from howdah.reading import key_of, pick, row_digest, tagged
 from howdah.vector.encode import Reject
 
 
@@ -50,10 +52,17 @@ def is_fresh(context: Context, plan: TablePlan) -> bool:
 def count_again(snapshot: Path, plan: TablePlan, rows: int) -> None:
     """Compare the rows that were read with SQLite's own count.
 
+    :raises SourceError: the snapshot cannot be read.
     :raises VerificationFailed: they differ.
     """
-    with open_snapshot(snapshot) as connection:
-        counted = count(connection, plan.table)
+    try:
+        with open_compiled(snapshot) as source:
+            counted = source.number(f"SELECT count(*) FROM {name_of(plan.table.name)}")
+    except OpenError as error:
+        raise SourceError(
+            f"Table {plan.table.name} cannot be counted: {error}.",
+            "Check the file with: sqlite3 FILE 'PRAGMA integrity_check'",
+        ) from error
     if rows != counted:
         raise VerificationFailed(
             f"{plan.table.name} of {plan.source}: {rows} rows were read and SQLite counts {counted}.",

@@ -42,7 +42,7 @@ class SourceReport:
     sha256: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TableReport:
     """What happened to one source table.
 
@@ -87,7 +87,7 @@ class TableReport:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One row on which the snapshot and PostgreSQL disagree.
 

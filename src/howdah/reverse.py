@@ -22,7 +22,7 @@ INEXACT = ("float4", "float8")
 TEMPORAL = ("timestamptz", "timestamp", "date")
 _VERBATIM = ("text", "varchar", "bpchar", "citext", "json")
 _NUMERIC = ("INTEGER", "NUMERIC", "REAL")
-_LEAST = -(1 << 63)
+LEAST = -(1 << 63)
 
 SPELLINGS = {
     "uuid": "lower case with hyphens",
@@ -35,30 +35,30 @@ SPELLINGS = {
 """The one spelling in which texts of a type are written."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """What is known of the values of a source column.
 
     :ivar classes: storage classes that occur, of ``integer``, ``real``, ``text``, ``blob``; NULL aside.
     :ivar nulls: NULL occurs.
-    :ivar smallest: the smallest number, ``None`` without numbers.
+    :ivar least: a number as small as the smallest integer occurs, or a smaller one.
     :ivar canonical: every text has the spelling of :data:`SPELLINGS` already.
     """
 
     affinity: Affinity
     classes: frozenset[str]
     nulls: bool = False
-    smallest: float | int | None = None
+    least: bool = False
     canonical: bool = False
 
 
 def unknown(affinity: Affinity) -> Stored:
     """Return what is certain of a column whose values were not all looked at."""
     classes = {"text", "blob"} if affinity == "TEXT" else {"integer", "real", "text", "blob"}
-    return Stored(affinity, frozenset(classes), nulls=True, smallest=_LEAST)
+    return Stored(affinity, frozenset(classes), nulls=True, least=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Way:
     """How a column is written back.
 
@@ -147,7 +147,7 @@ def _loss(cast: str, kind: TargetType, stored: Stored, classes: frozenset[str], 
         return ""
     # SQLite makes integers of whole reals, but for −2^63, of which both storage classes exist.
     ambiguous = kind.name in (*WHOLE, *INEXACT) and "real" in classes and stored.affinity != "REAL"
-    if ambiguous and stored.smallest is not None and stored.smallest <= _LEAST:
+    if ambiguous and stored.least:
         return "the real -9223372036854775808.0 comes back as an integer"
     return ""
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from howdah import ledger, pg
 from howdah.context import Context, Loaded, Merged
 from howdah.findings import Finding
+from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
 from howdah.session import Session
 
@@ -136,7 +137,7 @@ class _Workers:
             self._pool.shutdown(cancel_futures=True)
 
     def load(self, lanes: list[Lane], unsettled: Mapping[str, TablePlan]) -> Iterator[tuple[Loaded, ...]]:
-        """Yield what loading each lane did, in their order."""
+        """Yield what loading each lane did, as they are done."""
         if self._session.request.jobs == 1 or len(lanes) == 1:
             for lane in lanes:
                 yield from self._lane(self._session.connection, lane, unsettled)
@@ -146,7 +147,7 @@ class _Workers:
             with self._connection() as connection:
                 return tuple(item for items in self._lane(connection, lane, unsettled) for item in items)
 
-        yield from self._pool.map(work, lanes)
+        yield from as_done(self._pool, work, lanes)
 
     def _lane(
         self, connection: pg.Connection, lane: Lane, unsettled: Mapping[str, TablePlan]

@@ -188,6 +188,8 @@ def make_plan(
 
     :param before: an earlier plan for the same sources.
     """
+    # The snapshots that were measured are closed: a file's connection holds what all of its tables are declared as.
+    let_go()
     with session.clock.stage("plan"):
         if session.target.application:
             return inspection.plan_application(

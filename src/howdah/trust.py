@@ -15,6 +15,7 @@ from howdah.fingerprint import fingerprint
 from howdah.header import shown
 from howdah.ledger import Ledger
 from howdah.pg import Connection
+from howdah.plain import plain
 from howdah.plan import Inspected
 from howdah.snapshot import Snapshot, Stamp
 
@@ -26,7 +27,7 @@ def stamp_to_json(taken: Snapshot) -> str | None:
 
 def catalog_to_json(catalog: SourceCatalog) -> str:
     """Return a catalog as it is kept beside the stamp."""
-    return json.dumps(catalog, default=vars)
+    return json.dumps(catalog, default=plain)
 
 
 def proven(known: Ledger, stamps: Mapping[str, Stamp]) -> set[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceColumn:
     """A column of a SQLite table.
 
@@ -27,7 +27,7 @@ class SourceColumn:
     collation: str = "BINARY"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceCheck:
     """A CHECK constraint as it was written; ``name`` is empty where the declaration gives none."""
 
@@ -35,7 +35,7 @@ class SourceCheck:
     expression: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceIndex:
     """An index of a SQLite table.
 
@@ -58,7 +58,7 @@ class SourceIndex:
     predicate: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceForeignKey:
     """A declared foreign key; SQLite may never have enforced it.
 
@@ -75,7 +75,7 @@ class SourceForeignKey:
     deferred: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceTable:
     """An ordinary SQLite table.
 
@@ -109,7 +109,7 @@ class SourceTable:
         return next(column for column in self.columns if column.name.lower() == name.lower())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceObject:
     """Something that is no ordinary table: a view, a trigger, a virtual table."""
 
@@ -119,7 +119,7 @@ class SourceObject:
     sql: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceView:
     """A view.
 
@@ -133,7 +133,7 @@ class SourceView:
     problem: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SourceVirtual:
     """A virtual table.
 
@@ -171,7 +171,7 @@ class SourceCatalog:
     virtuals: tuple[SourceVirtual, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TargetType:
     """A PostgreSQL type, reduced to what casts and checks need.
 
@@ -192,7 +192,7 @@ class TargetType:
     scale: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TargetColumn:
     """A column of a PostgreSQL table.
 
@@ -211,7 +211,7 @@ class TargetColumn:
     expression: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TargetUnique:
     """A primary key, unique constraint or unique index.
 
@@ -230,7 +230,7 @@ class TargetUnique:
     nulls_distinct: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TargetCheck:
     """A CHECK constraint: its SQL and the columns it reads."""
 
@@ -239,7 +239,7 @@ class TargetCheck:
     used: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TargetForeignKey:
     """A foreign key of a PostgreSQL table.
 
@@ -257,7 +257,7 @@ class TargetForeignKey:
     valid: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reference:
     """A foreign key seen from the parent: who refers to it."""
 
@@ -267,7 +267,7 @@ class Reference:
     parent_columns: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TargetTable:
     """A PostgreSQL table, existing or planned.
 
@@ -294,7 +294,7 @@ class TargetCatalog:
 
     schema: str
     tables: tuple[TargetTable, ...] = field(default=())
-    relations: tuple[str, ...] = ()
+    relations: frozenset[str] = frozenset()
 
     def find(self, name: str) -> TargetTable | None:
         """Return the table of exactly that name, or ``None``."""

@@ -16,6 +16,7 @@ from howdah.catalog.model import (
     TargetUnique,
 )
 from howdah.pg import Connection
+from howdah.shared import Shared
 
 _ACTIONS = {"a": "NO ACTION", "r": "RESTRICT", "c": "CASCADE", "n": "SET NULL", "d": "SET DEFAULT"}
 
@@ -78,12 +79,13 @@ def read(connection: Connection, schema: str) -> TargetCatalog:
     ).fetchall()
     tables = {oid: (name, forced) for oid, name, kind, forced in relations if kind in ("r", "p")}
     oids = list(tables)
-    names, columns = _columns(connection, oids)
+    shared = Shared()
+    names, columns = _columns(connection, oids, shared)
     # A constraint may point at another schema; its column numbers are looked up there.
     constraints = connection.execute(_CONSTRAINTS, {"oids": oids}).fetchall()
     elsewhere = [oid for row in constraints for oid in (row[0], row[5]) if oid and oid not in names]
-    names |= _columns(connection, elsewhere)[0]
-    uniques = _uniques(connection, oids, names)
+    names |= _columns(connection, elsewhere, shared)[0]
+    uniques = _uniques(connection, oids, names, shared)
     checks: dict[int, list[TargetCheck]] = defaultdict(list)
     foreign: dict[int, list[TargetForeignKey]] = defaultdict(list)
     references: dict[int, list[Reference]] = defaultdict(list)
@@ -113,21 +115,22 @@ def read(connection: Connection, schema: str) -> TargetCatalog:
             )
             for oid, (name, forced) in tables.items()
         ),
-        relations=tuple(row[1] for row in relations),
+        relations=frozenset(row[1] for row in relations),
     )
 
 
 def _columns(
-    connection: Connection, oids: list[int]
+    connection: Connection, oids: list[int], shared: Shared
 ) -> tuple[dict[int, dict[int, str]], dict[int, tuple[TargetColumn, ...]]]:
     names: dict[int, dict[int, str]] = {oid: {} for oid in oids}
     columns: dict[int, list[TargetColumn]] = {oid: [] for oid in oids}
     for oid, number, name, not_null, default, identity, generated, *kind in connection.execute(_COLUMNS, [oids]):
+        name = shared(name)
         names[oid][number] = name
         columns[oid].append(
             TargetColumn(
                 name=name,
-                type=target_type(*kind),
+                type=shared(target_type(*kind)),
                 not_null=not_null,
                 default="" if generated else default,
                 expression=default if generated else "",
@@ -135,7 +138,7 @@ def _columns(
                 generated=bool(generated),
             )
         )
-    return names, {oid: tuple(found) for oid, found in columns.items()}
+    return names, {oid: shared(tuple(map(shared, found))) for oid, found in columns.items()}
 
 
 def target_type(name: str, sql: str, kind: str, modifier: int) -> TargetType:
@@ -153,7 +156,7 @@ def target_type(name: str, sql: str, kind: str, modifier: int) -> TargetType:
 
 
 def _uniques(
-    connection: Connection, oids: list[int], names: dict[int, dict[int, str]]
+    connection: Connection, oids: list[int], names: dict[int, dict[int, str]], shared: Shared
 ) -> dict[int, tuple[TargetUnique, ...]]:
     found: dict[int, list[TargetUnique]] = {oid: [] for oid in oids}
     rows: list[tuple[Any, ...]] = connection.execute(_UNIQUES, [oids]).fetchall()
@@ -165,9 +168,9 @@ def _uniques(
         found[oid].append(
             TargetUnique(
                 name=name,
-                expressions=tuple(expressions),
-                columns=plain,
-                used=tuple(sorted(everything)),
+                expressions=shared(tuple(expressions)),
+                columns=shared(plain),
+                used=shared(tuple(sorted(everything))),
                 primary=primary,
                 predicate=predicate,
                 nulls_distinct=not not_distinct,

@@ -23,6 +23,7 @@ from howdah.discover import quoted
 from howdah.errors import SourceError
 from howdah.kept import Kept
 from howdah.native.snapshot import Snapshot
+from howdah.shared import Shared
 
 # PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's
 # column.
@@ -92,6 +93,7 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
         if row[0] == "main"
     }
     sequences = _sequences(connection, sql_of)
+    shared = Shared()
     tables: list[SourceTable] = []
     objects: list[SourceObject] = []
     virtuals: list[SourceVirtual] = []
@@ -100,7 +102,7 @@ def _read(connection: sqlite3.Connection) -> SourceCatalog:
         if name.startswith("sqlite_"):
             continue
         if kind == "table" and kinds[name][0] == "table":
-            tables.append(_table(connection, name, text, *kinds[name][1:], sequences.get(name), sql_of))
+            tables.append(_table(connection, name, text, *kinds[name][1:], sequences.get(name), sql_of, shared))
         elif kind == "table" and kinds[name][0] == "virtual":
             described, rows = virtual.read(connection, name, text, shadows)
             virtuals.append(described)
@@ -146,6 +148,7 @@ def _table(
     strict: bool,
     sequence: int | None,
     sql_of: dict[tuple[str, str], str],
+    shared: Shared,
 ) -> SourceTable:
     info = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
     try:
@@ -171,8 +174,8 @@ def _table(
     rowid = next((alias for alias in ("rowid", "_rowid_", "oid") if alias not in taken), "")
     return SourceTable(
         name=name,
-        columns=columns,
-        primary_key=key,
+        columns=shared(tuple(map(shared, columns))),
+        primary_key=shared(key),
         rowid="" if without_rowid else rowid,
         rowid_alias=_rowid_alias(columns, key, indexes, without_rowid),
         without_rowid=without_rowid,

@@ -12,6 +12,7 @@ from howdah.ddl.values import Derived, Draft, Part, Refusals, Statement
 from howdah.errors import ConfigurationError
 from howdah.findings import Finding
 from howdah.plan import Inspected
+from howdah.shared import Shared
 
 __all__ = ["Derived", "Part", "Refusals", "Statement", "derive"]
 
@@ -49,11 +50,13 @@ def derive(
         drafts.append(draft)
     by_name = {(draft.source.name, draft.table.name.lower()): draft for draft in drafts}
     keys = {name: foreign_keys.derive(draft, by_name) for name, draft in by_name.items()}
+    shared = Shared()
     made: list[TargetTable] = []
     after: list[Statement] = []
     for draft in drafts:
         own = keys[draft.source.name, draft.table.name.lower()]
-        made.append(replace(draft.target, foreign_keys=own))
+        columns = shared(tuple(map(shared, draft.target.columns)))
+        made.append(replace(draft.target, columns=columns, foreign_keys=own))
         after += draft.indexes
         after += [foreign_keys.statement(schema, draft.target.name, key) for key in own]
     shown: list[Statement] = []

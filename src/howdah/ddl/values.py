@@ -11,7 +11,7 @@ from howdah.findings import Finding
 from howdah.plan import Inspected
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Statement:
     """One piece of DDL.
 
@@ -26,7 +26,7 @@ class Statement:
     sql: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A piece of the schema that was translated, and that PostgreSQL may refuse all the same.
 

@@ -16,7 +16,7 @@ REFUSED = "refused "
 """Before the kind of what PostgreSQL did not take: recorded with the reason, so that it is not tried in every run."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Load:
     """What the ledger knows about one source table.
 

@@ -134,8 +134,8 @@ def add_loads(connection: Connection, application: str, loads: Sequence[tuple[st
 
 
 def _values(load: Load) -> list[Any]:
-    found = vars(load)
-    return [as_json(found[name]) if kind == "jsonb" else found[name] for name, kind in _LOAD.items()]
+    found = ((getattr(load, name), kind) for name, kind in _LOAD.items())
+    return [as_json(value) if kind == "jsonb" else value for value, kind in found]
 
 
 def mark_doubtful(connection: Connection, application: str, source: str, table: str) -> None:

@@ -11,5 +11,11 @@ class Snapshot:
     """
 
     def __init__(self, uri: str) -> None: ...
+    def number(self, query: str) -> int:
+        """Return the integer that is the only value of a query.
+
+        :raises OpenError: it cannot be answered.
+        """
+
     def close(self) -> None:
         """Let go of the file."""

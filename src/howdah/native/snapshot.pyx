@@ -1,8 +1,9 @@
 """A SQLite file, open for compiled code to read."""
 
 from howdah.native.sqlite cimport (
-    SQLITE_OK, SQLITE_OPEN_NOMUTEX, SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, sqlite3, sqlite3_close_v2, sqlite3_errmsg,
-    sqlite3_open_v2,
+    SQLITE_OK, SQLITE_OPEN_NOMUTEX, SQLITE_OPEN_READONLY, SQLITE_OPEN_URI, SQLITE_ROW, sqlite3, sqlite3_close_v2,
+    sqlite3_column_int64, sqlite3_errmsg, sqlite3_finalize, sqlite3_open_v2, sqlite3_prepare_v2, sqlite3_step,
+    sqlite3_stmt,
 )
 
 
@@ -32,6 +33,22 @@ cdef class Snapshot:
     cdef str failure(self):
         """Return SQLite's sentence about what went wrong last."""
         return (<bytes>sqlite3_errmsg(self._connection)).decode("utf-8", "replace")
+
+    def number(self, str query):
+        cdef sqlite3_stmt *statement = NULL
+        cdef bytes text = query.encode("utf-8", "surrogateescape")
+        cdef const char *sql = text
+        cdef int state
+        if sqlite3_prepare_v2(self.handle(), sql, -1, &statement, NULL) != SQLITE_OK:
+            raise OpenError(self.failure())
+        try:
+            with nogil:
+                state = sqlite3_step(statement)
+            if state != SQLITE_ROW:
+                raise OpenError(self.failure())
+            return sqlite3_column_int64(statement, 0)
+        finally:
+            sqlite3_finalize(statement)
 
     def close(self):
         # What still reads from it ends first: so SQLite's second version has it.

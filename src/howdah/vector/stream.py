@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -103,12 +104,19 @@ def digested(path: Path, plan: TablePlan) -> Generator[tuple[NDArray[np.int64], 
 
 
 class Walker:
-    """Finds single rows by their locators; where there is no rowid, in one walk through the table."""
+    """Finds single rows by their locators; where there is no rowid, in one walk through the table.
 
-    def __init__(self, connection: sqlite3.Connection, table: SourceTable) -> None:
-        self._connection = connection
+    :param connect: opens the snapshot, when the first row is wanted.
+    """
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection], table: SourceTable) -> None:
+        self._connect = connect
         self._table = table
         self._walk: Iterator[tuple[int, Row]] | None = None
+
+    @cached_property
+    def _connection(self) -> sqlite3.Connection:
+        return self._connect()
 
     def take(self, locators: list[int]) -> Iterator[tuple[int, Row]]:
         """Yield rows; locators are larger with each call."""
@@ -130,8 +138,8 @@ class Walker:
 def _encoded(
     path: Path, table: SourceTable, encoder: Encoder, known: Sequence[bytes], only: NDArray[np.int64] | None
 ) -> Generator[Part | Read]:
-    with open_snapshot(path) as connection, closing(encoder.batches(path, only)) as found:
-        walker, same = Walker(connection, table), True
+    with ExitStack() as opened, closing(encoder.batches(path, only)) as found:
+        walker, same = Walker(lambda: opened.enter_context(open_snapshot(path)), table), True
         for ordinal, batch in enumerate(found):
             same = same and ordinal < len(known) and _read(ordinal, batch).chunk.digest == known[ordinal]
             mapped = encoder.mapped

@@ -31,7 +31,7 @@ _RECORD = 32 + 8
 _STEP = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What comparing one table found.
 

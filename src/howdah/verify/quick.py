@@ -143,7 +143,7 @@ def compare(
         closing(prefetched(units)) as source,
         closing(prefetched(reader.batches(plan, rules, keys))) as held,
     ):
-        comparison = _Comparison(plan, rules, list(lanes), Walker(connection, plan.table), waiting, doubts)
+        comparison = _Comparison(plan, rules, list(lanes), Walker(lambda: connection, plan.table), waiting, doubts)
         for unit in source:
             comparison.expect(unit)
             while len(comparison.theirs) < len(comparison.mine):

@@ -46,7 +46,7 @@ def described(declared, held):
         affinity(declared),
         frozenset(names[type(value)] for value in held if value is not None),
         nulls=None in held,
-        smallest=min(numbers, default=None),
+        least=min(numbers, default=0) <= reverse.LEAST,
     )
 
 
