@@ -1,0 +1,23 @@
+"""What the compiled module offers."""
+
+class UnknownError(Exception):
+    """These pages or rows are not of the usual kind."""
+
+class StoredRows:
+    """The rows of a table with rowids, in their order.
+
+    :param file: descriptor of a file that nobody writes; it must stay open.
+    :param root: page of the table's root.
+    :param columns: of each column in the order in which they are stored, what becomes of its values: 0 nothing, 1 an
+        integer is a real, 2 it is the rowid.
+    :param page_size: of the file, in bytes; ``usable`` of them hold something.
+    :param pages: that the file has.
+    :raises UnknownError: this is no such file.
+    """
+
+    def __init__(self, file: int, root: int, columns: bytes, *, page_size: int, usable: int, pages: int) -> None: ...
+    def read(self, rows: int) -> tuple[bytearray, bytearray]:
+        """Return locators (int64) and digests (uint64) of so many more rows; of fewer at the end.
+
+        :raises UnknownError: SQLite may be able to read on, or to say what is wrong.
+        """

@@ -1,0 +1,150 @@
+"""Rows as they lie in the pages have the digests that SQLite's interface gives them, or are left to SQLite."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from contextlib import closing
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from howdah.catalog import sqlite
+from howdah.native.tree import UnknownError
+from howdah.vector import stored
+from howdah.vector.batches import batches
+
+VALUES = st.one_of(
+    st.none(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.sampled_from([0, 1, -1, 127, 128, -129, 2**15, 2**23, -(2**31), 2**47, 2**63 - 1]),
+    st.floats(),
+    st.text(st.characters(exclude_categories=("Cs",)), max_size=40),
+    st.binary(max_size=40),
+    st.builds(lambda text, n: text * n, st.text("aé", min_size=1, max_size=3), st.integers(300, 9000)),
+)
+DDL = "CREATE TABLE t (a, r REAL, id INTEGER PRIMARY KEY, n NUMERIC, s TEXT, d DOUBLE PRECISION)"
+
+
+@pytest.fixture
+def make(tmp_path):
+    def made(*statements, rows=(), page_size=512):
+        path = tmp_path / "s.db"
+        path.unlink(missing_ok=True)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"PRAGMA page_size = {page_size}")
+            for statement in statements:
+                connection.execute(statement)
+            if rows:
+                connection.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
+            connection.commit()
+        return path
+
+    return made
+
+
+def table_of(path):
+    return next(table for table in sqlite.read(path).tables if table.name == "t")
+
+
+def both(given_rows):
+    return [np.concatenate([part[place] for part in given_rows]).tolist() if given_rows else [] for place in (0, 1)]
+
+
+def by_sqlite(path, table):
+    found = list(batches(path, table))
+    return both([(np.frombuffer(b.locators, np.int64), np.frombuffer(b.digests, np.uint64)) for b in found])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES, VALUES), max_size=60),
+    st.lists(st.integers(-(2**63), 2**63 - 1), min_size=60, max_size=60, unique=True),
+    st.sampled_from([512, 1024, 4096, 65536]),
+)
+def test_digests_are_those_of_sqlite(tmp_path_factory, rows, ids, page_size):
+    path = tmp_path_factory.mktemp("stored") / "s.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA page_size = {page_size}")
+        connection.execute(DDL)
+        connection.executemany(
+            "INSERT INTO t VALUES (?, ?, ?, ?, ?, ?)",
+            [(a, r, key, n, s, d) for (a, r, n, s, d), key in zip(rows, ids, strict=False)],
+        )
+        connection.commit()
+    table = table_of(path)
+    assert both(list(stored.as_stored(path, table))) == by_sqlite(path, table)
+
+
+def test_a_deep_tree_with_gaps_is_read_in_its_order(make):
+    chance = random.Random(1)
+    rows = [(n, n / 2, n * 3, n, "x" * chance.choice([3, 200, 3000]), None) for n in range(20_000)]
+    chance.shuffle(rows)
+    path = make(DDL, "CREATE INDEX i ON t (s)", rows=rows)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DELETE FROM t WHERE id % 7 = 0 OR id BETWEEN 9000 AND 12000")
+        connection.commit()
+    table = table_of(path)
+    found = both(list(stored.as_stored(path, table)))
+    assert found == by_sqlite(path, table)
+    assert found[0] == sorted(found[0])
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["PRAGMA encoding = 'UTF-16le'", "CREATE TABLE t (a TEXT)"],
+        ["CREATE TABLE t (a TEXT PRIMARY KEY) WITHOUT ROWID"],
+        ["CREATE TABLE t (a, b AS (a || 'x'))"],
+        ["CREATE VIRTUAL TABLE t USING fts5(a)"],
+    ],
+)
+def test_what_is_stored_otherwise_is_left_to_sqlite(make, statements):
+    path = make(*statements)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("INSERT INTO t (a) VALUES ('é')")
+        connection.commit()
+    table = table_of(path)
+    with pytest.raises(UnknownError):
+        list(stored.as_stored(path, table))
+    assert both(list(stored.digested(path, table))) == by_sqlite(path, table)
+
+
+def test_rows_that_are_older_than_a_column_are_left_to_sqlite(make, monkeypatch):
+    path = make("CREATE TABLE t (a)", rows=[(n,) for n in range(1000)])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE t ADD COLUMN b DEFAULT 'new'")
+        connection.execute("UPDATE t SET b = 'known' WHERE rowid <= 250")
+        connection.commit()
+    monkeypatch.setattr(stored, "UNIT_ROWS", 100)
+    table = table_of(path)
+    rows = stored.as_stored(path, table)
+    assert [len(next(rows)[0]) for _ in range(2)] == [100, 100]
+    with pytest.raises(UnknownError):
+        next(rows)
+    assert both(list(stored.digested(path, table))) == by_sqlite(path, table)
+
+
+def test_damage_is_never_taken_for_rows(make):
+    """Whatever a byte becomes: rows are as SQLite has them, or they are left to it."""
+    chance = random.Random(2)
+    path = make(DDL, rows=[(n, n / 2, n, -n, "y" * (n % 900), None) for n in range(400)])
+    table, whole = table_of(path), path.read_bytes()
+    odd = 0
+    for _ in range(600):
+        broken = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 3])):
+            # Heads and cells' pointers of pages, more often than the rest.
+            at = 512 * chance.randrange(1, len(whole) // 512) + chance.choice([0, 1, 3, 4, 8, 9, 11, 12, 13, 511])
+            broken[at] = chance.randrange(256)
+        path.write_bytes(broken)
+        try:
+            found = both(list(stored.as_stored(path, table)))
+        except UnknownError:
+            odd += 1
+            continue
+        assert len(found[0]) == len(found[1])
+        assert found[0] == sorted(found[0])
+    assert odd > 100
