@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ from numpy.typing import NDArray
 
 from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Keys
-from howdah.pg import ROW_FAULTS, BrokenConstraint, Connection, copy_binary, message
+from howdah.pg import ROW_FAULTS, BrokenConstraint, Connection, copy_binary, copy_parts, message
 from howdah.plan import TablePlan
 from howdah.reading import pick
 from howdah.vector.digests import Content
 from howdah.vector.encode import Encoder, Reject
 from howdah.vector.stream import Chunk, Part, Read, pieces
+
+# Bytes that are sent by one COPY into a final table: each is a few answers of the server to wait for.
+_STRETCH = 16 << 20
 
 
 @dataclass
@@ -96,6 +100,8 @@ class Sender:
         self._imaged = imaged
         self._encoder = Encoder(plan, staged=staged, imaged=imaged)
         self._only = only
+        # Whoever stages may commit after any chunk, when nothing of the next one may be there.
+        self._stretch = 0 if staged else _STRETCH
         self._keys = Keys.none()
         self.sent = Sent()
 
@@ -128,20 +134,52 @@ class Sender:
         sent = self.sent
         content = Content(self._plan.table)
         with closing(pieces(self._snapshot, self._plan, self._encoder, known, self._only)) as found:
-            for piece in found:
-                if isinstance(piece, Part):
-                    if begin:
-                        begin(piece.ordinal)
-                        begin = None
-                    self._part(piece)
-                    continue
-                content.add(piece.locators, piece.digests)
-                sent.chunks.append(piece.chunk)
-                sent.rows += piece.chunk.rows
-                sent.mapped += piece.chunk.mapped
-                yield Copied(piece, self._keys.sorted())
-                self._keys = Keys.none()
+            for stretch, taken in self._stretches(found, begin):
+                for piece in stretch:
+                    if isinstance(piece, Part):
+                        self._note(piece) if taken else self._part(piece)
+                        continue
+                    content.add(piece.locators, piece.digests)
+                    sent.chunks.append(piece.chunk)
+                    sent.rows += piece.chunk.rows
+                    sent.mapped += piece.chunk.mapped
+                    yield Copied(piece, self._keys.sorted())
+                    self._keys = Keys.none()
         sent.content_digest = content.hexdigest()
+
+    def _stretches(
+        self, found: Iterator[Part | Read], begin: Callable[[int], None] | None
+    ) -> Iterator[tuple[list[Part | Read], bool]]:
+        """Yield whole chunks in their order, and whether the server took all of their rows; if not, it has none."""
+        for first in found:
+            stretch: list[Part | Read] = [first]
+            if isinstance(first, Read):
+                yield stretch, True
+                continue
+            if begin:
+                begin(first.ordinal)
+                begin = None
+            try:
+                with self._connection.transaction():
+                    copy_parts(self._connection, self._statement, self._streams(stretch, found))
+            except ROW_FAULTS as error:
+                if isinstance(error, BrokenConstraint) and not self._staged:
+                    raise
+                yield stretch, False
+            else:
+                yield stretch, True
+
+    def _streams(self, stretch: list[Part | Read], found: Iterator[Part | Read]) -> Iterator[bytes | memoryview]:
+        """Yield what is to be sent at once, and note it in ``stretch``, which has its first part."""
+        size = 0
+        for piece in chain(stretch[:1], found):
+            if piece is not stretch[0]:
+                stretch.append(piece)
+            if isinstance(piece, Part):
+                size += len(piece.stream)
+                yield piece.stream
+            elif size >= self._stretch:
+                return
 
     @property
     def imaged(self) -> bool:
@@ -153,7 +191,15 @@ class Sender:
         """Casts single rows once more; the other encoder is at work in its thread, and counts."""
         return Encoder(self._plan, staged=self._staged, imaged=self._imaged)
 
+    def _note(self, part: Part) -> None:
+        """Take in what became of a part whose rows the server took."""
+        self.sent.rejects.extend(part.rejects)
+        self.sent.size += len(part.stream)
+        self.sent.copied += len(part.locators)
+        self._keys.add(part.locators, part.keys, part.key_sizes)
+
     def _part(self, part: Part) -> None:
+        """Send a part by itself, and where the server refuses it, row by row in the end."""
         self.sent.rejects.extend(part.rejects)
         self.sent.size += len(part.stream)
         if not len(part.locators) or self._copied(part.stream, part.locators, part.keys, part.key_sizes):

@@ -34,13 +34,13 @@ def small(monkeypatch):
 def sent(monkeypatch):
     """Chunks that were sent."""
     found = []
-    send = pg.copy_binary
+    send = pg.copy_parts
 
-    def count(connection, statement, rows):
+    def count(connection, statement, parts):
         found.append(statement)
-        send(connection, statement, rows)
+        return send(connection, statement, parts)
 
-    monkeypatch.setattr("howdah.sending.copy_binary", count)
+    monkeypatch.setattr("howdah.sending.copy_parts", count)
     return found
 
 

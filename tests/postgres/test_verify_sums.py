@@ -89,8 +89,8 @@ def test_values_that_compiled_code_leaves_to_the_rules_are_in_the_sum_as_well(lo
 def _none_decided(rows):
     """Return rows that are all taken for rows in quarantine, so that each is derived by itself."""
 
-    def make(uri, query, rules, waiting, *, located):
-        return rows(uri, query, rules, b"".join(n.to_bytes(8, "little") for n in range(1, 42)), located=located)
+    def make(source, query, rules, waiting, **how):
+        return rows(source, query, rules, b"".join(n.to_bytes(8, "little") for n in range(1, 42)), **how)
 
     return make
 

@@ -39,6 +39,8 @@ class Rows:
     :param located: the first column is the rowid; otherwise it is ignored, and rows are counted from 1.
     :param staged: locator and chunk are put in front of the fields, as the staging table has them.
     :param oids: of the fields' types, if images of the rows (:func:`image`) are wanted for keys.
+    :param walked: the query does not select locator and values, but calls ``howdah_take`` with the locator and so many
+        values in its condition; -1: it selects them.
     :raises ReadError: the query cannot be understood.
     """
 
@@ -52,6 +54,7 @@ class Rows:
         located: bool = True,
         staged: bool = False,
         oids: Sequence[int] | None = None,
+        walked: int = -1,
     ) -> None: ...
     def read(self, rows: int, size: int, chunk: int = 0) -> Batch | None:
         """Return the next rows, or ``None`` when there are none.

@@ -8,7 +8,7 @@ from libc.string cimport memset
 from howdah.native.snapshot cimport Snapshot
 from howdah.native.sqlite cimport (
     SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3_column_count, sqlite3_column_int64, sqlite3_finalize,
-    sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
+    sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt, sqlite3_value, sqlite3_value_int64,
 )
 
 
@@ -29,6 +29,7 @@ cdef extern from "source.h" nogil:
         size_t size
         int type
     int SQLITE_TEXT, SQLITE_BLOB
+    void value_of(sqlite3_value *argument, Value *value)
     void value_read(sqlite3_stmt *statement, int column, Value *value)
     void value_digest(const Value *value, Buffer *buffer)
     uint64_t row_digest(const Buffer *row)
@@ -44,7 +45,10 @@ cdef extern from "field.h" nogil:
 
 
 cdef extern from "image.h" nogil:
-    int row_image(const uint8_t *row, const uint32_t *oids, int count, Buffer *scratch, uint64_t *image)
+    int row_sent(const uint8_t *row, const uint32_t *oids, int count, Buffer *sent)
+    int IMAGE_SIZE
+    uint64_t lookup3(const Buffer *row)
+    void lookup3_both(const Buffer *one, const Buffer *other, uint64_t *images)
     int row_checked(const uint8_t *row, size_t size, const uint32_t *oids, int count)
 
 
@@ -104,6 +108,14 @@ cdef class Batch:
         return memoryview(self._key_sizes)
 
 
+cdef struct Page:
+    # A batch that is being filled: most rows, those it has, bytes that it may still take.
+    int64_t most, rows
+    size_t size_left
+    int chunk
+    bint over
+
+
 cdef class Rows:
     """The rows of a query; see the stub."""
 
@@ -116,11 +128,15 @@ cdef class Rows:
     cdef size_t *_ends
     cdef uint32_t *_oids
     cdef Buffer _row
+    cdef Buffer _sent[2]
+    cdef int _waiting
     cdef object _stand_ins
-    cdef bint _located, _encoded, _staged, _imaged, _over
+    cdef bint _located, _encoded, _staged, _imaged, _walked, _over
     cdef int64_t _position
+    cdef Batch _batch
+    cdef Page _page
 
-    def __cinit__(self, Snapshot source not None, str query, fields=None, key=(), *, bint located=True, bint staged=False, oids=None):
+    def __cinit__(self, Snapshot source not None, str query, fields=None, key=(), *, bint located=True, bint staged=False, oids=None, int walked=-1):
         cdef bytes sql = query.encode()
         cdef int number
         self._located, self._encoded, self._staged = located, fields is not None, staged
@@ -128,7 +144,8 @@ cdef class Rows:
         self._source = source
         if sqlite3_prepare_v2(source.handle(), sql, -1, &self._statement, NULL) != SQLITE_OK:
             raise self._failed()
-        self._columns = sqlite3_column_count(self._statement) - 1
+        self._walked = walked >= 0
+        self._columns = walked if self._walked else sqlite3_column_count(self._statement) - 1
         self._field_count, self._key_count = len(fields), len(key)
         self._fields = <Field *>calloc(self._field_count + 1, sizeof(Field))
         self._values = <Value *>calloc(self._columns + 1, sizeof(Value))
@@ -169,6 +186,8 @@ cdef class Rows:
         free(self._ends)
         free(self._oids)
         buffer_free(&self._row)
+        buffer_free(&self._sent[0])
+        buffer_free(&self._sent[1])
 
     def close(self):
         sqlite3_finalize(self._statement)
@@ -184,53 +203,66 @@ cdef class Rows:
             raise ValueError("The rows are closed.")
         if self._over:
             return None
+        self._batch = batch
         with nogil:
-            result = self._fetch(batch, rows, size, chunk)
+            result = self._fetch(rows, size, chunk)
+            self._images(batch)
+        self._batch = None
+        batch.rows = self._page.rows
         if result != SQLITE_ROW and result != SQLITE_DONE:
             raise self._failed()
         if (
             batch._locators._buffer.failed or batch._digests._buffer.failed or batch._settled._buffer.failed
             or batch._stream._buffer.failed or batch._keys._buffer.failed or batch._key_sizes._buffer.failed
-            or self._row.failed
+            or self._row.failed or self._sent[0].failed or self._sent[1].failed
         ):
             raise MemoryError
         self._over = result == SQLITE_DONE
         return batch if batch.rows else None
 
-    cdef int _fetch(self, Batch batch, int64_t rows, size_t size, int chunk) noexcept nogil:
-        cdef size_t seen = 0
+    cdef int _fetch(self, int64_t rows, size_t size, int chunk) noexcept nogil:
         cdef int result = SQLITE_ROW
-        while batch.rows < rows and seen < size:
-            result = sqlite3_step(self._statement)
-            if result != SQLITE_ROW:
-                break
-            seen += self._row_to(batch, chunk)
-            batch.rows += 1
+        self._page = Page(rows, 0, size, chunk, False)
+        if self._walked:
+            result = self._source.walk(self._statement, _take, <void *>self)
+        else:
+            while not self._page.over:
+                result = sqlite3_step(self._statement)
+                if result != SQLITE_ROW:
+                    break
+                self._step()
         return result
 
-    cdef size_t _row_to(self, Batch batch, int chunk) noexcept nogil:
-        """Take in one row; return how many bytes it has."""
+    cdef void _step(self) noexcept nogil:
+        """Take in the row that the query is at."""
         cdef int column
-        cdef int64_t locator
-        cdef uint64_t digest
-        cdef size_t size = 0
-        cdef uint8_t settled
-        self._position += 1
-        locator = sqlite3_column_int64(self._statement, 0) if self._located else self._position
-        self._row.size = 0
         for column in range(self._columns):
             value_read(self._statement, column + 1, &self._values[column])
+        self._add(sqlite3_column_int64(self._statement, 0))
+
+    cdef void _add(self, int64_t locator) noexcept nogil:
+        """Take in the row whose values have been read."""
+        cdef int column
+        cdef uint64_t digest
+        cdef size_t size = 8 * <size_t>self._columns
+        cdef uint8_t settled
+        self._position += 1
+        if not self._located:
+            locator = self._position
+        self._row.size = 0
+        for column in range(self._columns):
             value_digest(&self._values[column], &self._row)
-            size += 8
             if self._values[column].type == SQLITE_TEXT or self._values[column].type == SQLITE_BLOB:
                 size += self._values[column].size
         digest = row_digest(&self._row)
-        buffer_add(&batch._locators._buffer, &locator, sizeof(locator))
-        buffer_add(&batch._digests._buffer, &digest, sizeof(digest))
+        buffer_add(&self._batch._locators._buffer, &locator, sizeof(locator))
+        buffer_add(&self._batch._digests._buffer, &digest, sizeof(digest))
         if self._encoded:
-            settled = self._encode(batch, locator, chunk)
-            buffer_add(&batch._settled._buffer, &settled, sizeof(settled))
-        return size
+            settled = self._encode(self._batch, locator, self._page.chunk)
+            buffer_add(&self._batch._settled._buffer, &settled, sizeof(settled))
+        self._page.rows += 1
+        self._page.over = self._page.rows == self._page.most or self._page.size_left <= size
+        self._page.size_left -= size
 
     cdef bint _encode(self, Batch batch, int64_t locator, int chunk) noexcept nogil:
         """Add a row to the stream, and its key to the keys; return whether it is settled, and there."""
@@ -238,7 +270,7 @@ cdef class Rows:
         cdef Buffer *keys = &batch._keys._buffer
         cdef size_t start = stream.size, key_start = keys.size, begin
         cdef int number
-        cdef int32_t key_size
+        cdef int32_t key_size = 0
         buffer_add16(stream, <uint16_t>(self._field_count + (2 if self._staged else 0)))
         if self._staged:
             buffer_add32(stream, 8)
@@ -253,35 +285,59 @@ cdef class Rows:
             self._ends[number] = stream.size
         if self._imaged:
             self._image(batch, stream.data + start)
+            key_size = IMAGE_SIZE
         elif self._key_count:
             buffer_add16(keys, <uint16_t>self._key_count)
             for number in range(self._key_count):
                 start = self._ends[self._keys[number] - 1] if self._keys[number] else begin
                 buffer_add(keys, stream.data + start, self._ends[self._keys[number]] - start)
-        key_size = <int32_t>(keys.size - key_start)
+            key_size = <int32_t>(keys.size - key_start)
         buffer_add(&batch._key_sizes._buffer, &key_size, sizeof(key_size))
         return True
 
     cdef void _image(self, Batch batch, const uint8_t *row) noexcept nogil:
-        """Add a row's image to the keys, as a row of a COPY stream with one int8."""
-        cdef uint64_t image = 0
-        if batch._stream._buffer.failed or not row_image(row, self._oids, self._field_count, &self._row, &image):
+        """Add a row's image to the keys, as a row of a COPY stream with one int8; two are made together."""
+        if batch._stream._buffer.failed or not row_sent(row, self._oids, self._field_count, &self._sent[self._waiting]):
             batch.imaged = False
-        buffer_add16(&batch._keys._buffer, 1)
-        buffer_add32(&batch._keys._buffer, 8)
-        buffer_add64(&batch._keys._buffer, image)
+            self._sent[self._waiting].size = 0
+        self._waiting += 1
+        if self._waiting == 2:
+            self._images(batch)
+
+    cdef void _images(self, Batch batch) noexcept nogil:
+        """Add the images of rows that wait for it."""
+        cdef uint64_t images[2]
+        cdef int number
+        if self._waiting == 2:
+            lookup3_both(&self._sent[0], &self._sent[1], images)
+        elif self._waiting:
+            images[0] = lookup3(&self._sent[0])
+        for number in range(self._waiting):
+            buffer_add16(&batch._keys._buffer, 1)
+            buffer_add32(&batch._keys._buffer, 8)
+            buffer_add64(&batch._keys._buffer, images[number])
+        self._waiting = 0
+
+
+cdef bint _take(void *rows, int size, sqlite3_value **arguments) noexcept nogil:
+    """Take in a row whose values come as arguments; return whether the batch is full."""
+    cdef int column
+    for column in range(min(size - 1, (<Rows>rows)._columns)):
+        value_of(arguments[column + 1], &(<Rows>rows)._values[column])
+    (<Rows>rows)._add(sqlite3_value_int64(arguments[0]))
+    return (<Rows>rows)._page.over
 
 
 def image(const uint8_t[:] row, oids):
     cdef uint32_t made[1600]
     cdef Buffer scratch
-    cdef uint64_t found = 0
     cdef bint known
     if len(oids) > 1600:
         return None
     for number, oid in enumerate(oids):
         made[number] = oid
     memset(&scratch, 0, sizeof(scratch))
-    known = row_checked(&row[0], len(row), made, len(oids)) and row_image(&row[0], made, len(oids), &scratch, &found)
+    known = row_checked(&row[0], len(row), made, len(oids)) and row_sent(&row[0], made, len(oids), &scratch)
+    found = lookup3(&scratch) if known else None
     buffer_free(&scratch)
-    return found if known else None
+    return found

@@ -43,6 +43,28 @@ static inline void value_read(sqlite3_stmt *statement, int column, Value *value)
     }
 }
 
+/* The same of a function's argument. */
+static inline void value_of(sqlite3_value *argument, Value *value)
+{
+    value->type = sqlite3_value_type(argument);
+    switch (value->type) {
+    case SQLITE_INTEGER:
+        value->integer = sqlite3_value_int64(argument);
+        break;
+    case SQLITE_FLOAT:
+        value->real = sqlite3_value_double(argument);
+        break;
+    case SQLITE_TEXT:
+        value->bytes = sqlite3_value_text(argument);
+        value->size = (size_t)sqlite3_value_bytes(argument);
+        break;
+    case SQLITE_BLOB:
+        value->bytes = sqlite3_value_blob(argument);
+        value->size = (size_t)sqlite3_value_bytes(argument);
+        break;
+    }
+}
+
 /* Adds what tells a value from every other: its storage class, then 8 bytes of a number, or size and bytes. */
 static inline void value_digest(const Value *value, Buffer *buffer)
 {

@@ -36,5 +36,6 @@ cdef extern from "sqlite3.h" nogil:
     )
     void *sqlite3_user_data(sqlite3_context *context)
     void sqlite3_result_error(sqlite3_context *context, const char *sentence, int size)
+    void sqlite3_result_int(sqlite3_context *context, int value)
     void sqlite3_result_null(sqlite3_context *context)
     int64_t sqlite3_value_int64(sqlite3_value *value)

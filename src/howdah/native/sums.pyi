@@ -27,13 +27,21 @@ class ExpectedRows(_Sum):
     :param rules: of the target columns, in their order.
     :param waiting: locators of rows in quarantine, ascending, as int64; those rows are odd.
     :param located: the first column is the rowid; otherwise it is ignored, and rows are counted from 1.
+    :param walked: as in :class:`howdah.native.rows.Rows`.
     :ivar odd: locators, as int64, of the rows that were not decided.
     :raises SumError: the query cannot be understood.
     """
 
     odd: bytes
     def __init__(
-        self, source: Snapshot, query: str, rules: Sequence[Rule], waiting: bytes = b"", *, located: bool = True
+        self,
+        source: Snapshot,
+        query: str,
+        rules: Sequence[Rule],
+        waiting: bytes = b"",
+        *,
+        located: bool = True,
+        walked: int = -1,
     ) -> None: ...
     def read(self, rows: int) -> bool:
         """Take in so many rows, and return whether there may be more.

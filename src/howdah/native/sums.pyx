@@ -7,7 +7,7 @@ from libc.string cimport memcmp
 from howdah.native.snapshot cimport Snapshot
 from howdah.native.sqlite cimport (
     SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3_column_count, sqlite3_column_int64, sqlite3_finalize,
-    sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt,
+    sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt, sqlite3_value, sqlite3_value_int64,
 )
 
 
@@ -26,6 +26,7 @@ cdef extern from "source.h" nogil:
     ctypedef struct XXH128_hash_t:
         uint64_t low64
         uint64_t high64
+    void value_of(sqlite3_value *argument, Value *value)
     void value_read(sqlite3_stmt *statement, int column, Value *value)
     XXH128_hash_t XXH3_128bits(const void *data, size_t size)
 
@@ -106,11 +107,11 @@ cdef class ExpectedRows(_Sum):
     cdef object _missing, _set_aside
     cdef const int64_t *_waiting
     cdef size_t _waiting_count
-    cdef bint _located
-    cdef int64_t _position
+    cdef bint _located, _walked
+    cdef int64_t _position, _left
     cdef Buffer _odd
 
-    def __cinit__(self, Snapshot source not None, str query, rules, bytes waiting=b"", *, bint located=True):
+    def __cinit__(self, Snapshot source not None, str query, rules, bytes waiting=b"", *, bint located=True, int walked=-1):
         cdef bytes sql = query.encode(), missing
         cdef int number
         self._located, self._set_aside = located, waiting
@@ -118,7 +119,8 @@ cdef class ExpectedRows(_Sum):
         self._source = source
         if sqlite3_prepare_v2(source.handle(), sql, -1, &self._statement, NULL) != SQLITE_OK:
             raise self._failed()
-        self._columns, self._rule_count = sqlite3_column_count(self._statement) - 1, len(rules)
+        self._walked, self._rule_count = walked >= 0, len(rules)
+        self._columns = walked if self._walked else sqlite3_column_count(self._statement) - 1
         self._rules = <Expected *>calloc(self._rule_count + 1, sizeof(Expected))
         self._values = <Value *>calloc(self._columns + 1, sizeof(Value))
         self._used = <uint8_t *>calloc(self._columns + 1, 1)
@@ -168,19 +170,35 @@ cdef class ExpectedRows(_Sum):
         return result == SQLITE_ROW
 
     cdef int _fetch(self, int64_t rows) noexcept nogil:
-        cdef int64_t locator, number
         cdef int result = SQLITE_ROW
-        for number in range(rows):
+        self._left = rows
+        if self._walked:
+            return self._source.walk(self._statement, _take, <void *>self)
+        while self._left:
             result = sqlite3_step(self._statement)
             if result != SQLITE_ROW:
                 break
-            self._position += 1
-            locator = sqlite3_column_int64(self._statement, 0) if self._located else self._position
-            if self._is_waiting(locator) or not self._encode():
-                buffer_add(&self._odd, &locator, sizeof(locator))
-            else:
-                self._count()
+            self._step()
         return result
+
+    cdef void _step(self) noexcept nogil:
+        """Take in the row that the query is at."""
+        cdef int number
+        for number in range(self._columns):
+            if self._used[number]:
+                value_read(self._statement, number + 1, &self._values[number])
+        self._add(sqlite3_column_int64(self._statement, 0))
+
+    cdef void _add(self, int64_t locator) noexcept nogil:
+        """Take in the row whose values have been read."""
+        self._left -= 1
+        self._position += 1
+        if not self._located:
+            locator = self._position
+        if self._is_waiting(locator) or not self._encode():
+            buffer_add(&self._odd, &locator, sizeof(locator))
+        else:
+            self._count()
 
     cdef bint _is_waiting(self, int64_t locator) noexcept nogil:
         if not self._waiting_count:
@@ -191,13 +209,20 @@ cdef class ExpectedRows(_Sum):
         """Put a row into the buffer; return whether all of it was decided."""
         cdef int number
         self._row.size = 0
-        for number in range(self._columns):
-            if self._used[number]:
-                value_read(self._statement, number + 1, &self._values[number])
         for number in range(self._rule_count):
             if not expected_add(&self._rules[number], self._values, &self._row, &self._scratch):
                 return False
         return True
+
+
+cdef bint _take(void *rows, int size, sqlite3_value **arguments) noexcept nogil:
+    """Take in a row whose values come as arguments; return whether these were as many rows as wanted."""
+    cdef int number
+    for number in range(min(size - 1, (<ExpectedRows>rows)._columns)):
+        if (<ExpectedRows>rows)._used[number]:
+            value_of(arguments[number + 1], &(<ExpectedRows>rows)._values[number])
+    (<ExpectedRows>rows)._add(sqlite3_value_int64(arguments[0]))
+    return not (<ExpectedRows>rows)._left
 
 
 cdef class StoredRows(_Sum):

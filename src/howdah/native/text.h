@@ -9,21 +9,23 @@
 /* The number of characters, or -1 for text that is no UTF-8 (as Python's strict decoder has it) or holds NUL. */
 static inline int64_t text_characters(const uint8_t *text, size_t size)
 {
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
     size_t at = 0;
     int64_t continued = 0;
-    if (size && memchr(text, 0, size))
-        return -1;
     while (at < size) {
         uint64_t eight;
         while (size - at >= 8) {
             memcpy(&eight, text + at, 8);
-            if (eight & UINT64_C(0x8080808080808080))
+            /* One less than NUL has the high bit, too. */
+            if (((eight - ones) | eight) & highs)
                 break;
             at += 8;
         }
         if (at >= size)
             break;
         uint8_t lead = text[at];
+        if (!lead)
+            return -1;
         if (lead < 0x80) {
             at++;
             continue;

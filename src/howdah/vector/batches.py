@@ -47,8 +47,9 @@ def batches(
     number, located = 0, bool(table.rowid)
     try:
         with open_compiled(path) as source:
-            for query in queries(table, None if only is None else only.tolist()):
-                with closing(Rows(source, query, fields, key, located=located, staged=staged, oids=oids)) as rows:
+            for text, walked in queries(table, None if only is None else only.tolist()):
+                rows = Rows(source, text, fields, key, located=located, staged=staged, oids=oids, walked=walked)
+                with closing(rows):
                     while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
                         yield batch
                         number += 1

@@ -161,8 +161,8 @@ def _expected(
     found, odd, located = Sum(), set[int](), bool(plan.table.rowid)
     try:
         with open_compiled(snapshot) as source:
-            for query in queries(plan.table, only):
-                with closing(ExpectedRows(source, query, rules, apart, located=located)) as rows:
+            for text, walked in queries(plan.table, only):
+                with closing(ExpectedRows(source, text, rules, apart, located=located, walked=walked)) as rows:
                     more = True
                     while more:
                         more = rows.read(_STEP)
