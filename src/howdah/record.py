@@ -82,11 +82,11 @@ def record(
     known = context.known.loads.get(plan.identity)
     fresh = is_fresh(context, plan)
     before = {} if fresh else ledger.quarantined(connection, context.application, *plan.identity)
-    if not fresh:
+    if before:
         ledger.clear_quarantine(connection, context.application, *plan.identity, result.touched)
     _quarantine(connection, plan, result.rejects, context)
-    nothing = fresh and not result.rejects
-    after = {} if nothing else ledger.quarantined(connection, context.application, *plan.identity)
+    waits = before or result.rejects
+    after = ledger.quarantined(connection, context.application, *plan.identity) if waits else {}
     if result.rows != result.loaded + len(after):
         raise VerificationFailed(
             f"{plan.table.name} of {plan.source}: {result.rows} rows were read, {result.loaded} loaded and"
