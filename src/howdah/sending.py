@@ -165,9 +165,12 @@ class Sender:
             except ROW_FAULTS as error:
                 if isinstance(error, BrokenConstraint) and not self._staged:
                     raise
-                yield stretch, False
+                taken = False
             else:
-                yield stretch, True
+                taken = True
+            yield stretch, taken
+            # Before the next one is made: its streams take memory.
+            stretch.clear()
 
     def _streams(self, stretch: list[Part | Read], found: Iterator[Part | Read]) -> Iterator[bytes | memoryview]:
         """Yield what is to be sent at once, and note it in ``stretch``, which has its first part."""
