@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from howdah import create, definition, finish, heads, ledger, pg, profile, sequences, stages, trust
+from howdah.catalog.sqlite import let_go
 from howdah.context import Budget, Context
 from howdah.ddl import Derived
 from howdah.due import Due, is_verified
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import errors
 from howdah.order import batched
+from howdah.plain import json_parts
 from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
 from howdah.progress import Event
 from howdah.proof import check_conservation, compare, note_differences
@@ -136,16 +137,18 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
     for schema, table in sorted({(plan.target.schema, plan.target.name) for plan in stale}):
         if filled[schema, table] > 1:
             ledger.recount(connection, name, schema, table)
+    let_go()
     # Before anything counts as verified: a run that is killed here is finished by the next one.
     _record_sources(session, made, [s for s in made.sources if s.name not in session.unchanged], run_id)
     patched = {identity: item.patched for identity, item in loaded.items() if item.patched}
     outcomes = compare(session, tuple(stale), patched)
+    let_go()
     note_differences(session, outcomes)
     ledger.mark_verified(connection, name, [outcome.plan.identity for outcome in outcomes if not outcome.count])
     check_conservation(session, made)
     changed = bool(created) or any(item.effective for item in loaded.values())
     report = make_report(session, made, "migrate", str(run_id), changed, outcomes, loaded, notes, created)
-    ledger.finish_run(connection, run_id, report.verdict, report.to_dict())
+    ledger.finish_run(connection, run_id, report.verdict, json_parts(report.content()))
     return report
 
 
@@ -206,8 +209,8 @@ def _record_sources(session: Session, made: Plan, sources: Sequence[Inspected], 
                 source.path,
                 source.size,
                 source.sha256,
-                json.dumps(profile.to_json(source.profile)),
-                definition.to_json(definition.define(source, plans.get(source.name, ()), skipped.get(source.name, ()))),
+                json_parts(profile.to_json(source.profile)),
+                definition.to_json(source, plans.get(source.name, ()), skipped.get(source.name, ())),
                 trust.stamp_to_json(taken[source.name]),
                 trust.catalog_to_json(source.catalog),
             )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from howdah.catalog.affinity import affinity
 from howdah.catalog.model import SourceObject, SourceTable
-from howdah.plain import plain
+from howdah.plain import json_parts
 from howdah.plan import Inspected, SkippedTable, TablePlan
 
 VERSION = 1
@@ -75,19 +74,24 @@ class Definition:
     application_id: int = 0
 
 
-def define(source: Inspected, plans: Sequence[TablePlan], skipped: Sequence[SkippedTable] = ()) -> Definition:
-    """Return what is to be kept of a source.
+def to_json(source: Inspected, plans: Sequence[TablePlan], skipped: Sequence[SkippedTable] = ()) -> Iterator[str]:
+    """Yield what is to be kept of a source, as parts of JSON text; what is no UTF-8 keeps its surrogate escapes.
 
     :param plans: of all tables of this source that move.
     :param skipped: tables of this source that do not.
     """
     by_name = {plan.table.name: plan for plan in plans}
     moved = set(by_name) | {item.table for item in skipped}
-    return Definition(
-        tables=tuple(_table(table, by_name.get(table.name)) for table in source.catalog.tables if table.name in moved),
-        objects=source.catalog.objects,
-        user_version=source.catalog.user_version,
-        application_id=source.catalog.application_id,
+    tables = (_table(table, by_name.get(table.name)) for table in source.catalog.tables if table.name in moved)
+    return json_parts(
+        {
+            "version": VERSION,
+            # Of columns there are many; of the others, earlier engines look for every field.
+            "tables": ({item.name: getattr(table, item.name) for item in fields(table)} for table in tables),
+            "objects": source.catalog.objects,
+            "user_version": source.catalog.user_version,
+            "application_id": source.catalog.application_id,
+        }
     )
 
 
@@ -134,16 +138,6 @@ def _column(table: SourceTable, number: int, plan: TablePlan | None) -> KeptColu
         kept=next((c.target for c in planned if c.cast == "uuid5_kept"), ""),
         namespace=found.option("namespace"),
     )
-
-
-def to_json(definition: Definition) -> str:
-    """Return a definition as JSON text; names and statements that are no UTF-8 keep their surrogate escapes."""
-    return json.dumps({"version": VERSION, **vars(definition)}, default=_plain)
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    # Of columns there are many; of the others, earlier engines look for every field.
-    return plain(value) if isinstance(value, KeptColumn) else {f.name: getattr(value, f.name) for f in fields(value)}
 
 
 def from_json(value: dict[str, Any] | None) -> Definition | None:

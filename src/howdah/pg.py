@@ -12,6 +12,7 @@ from psycopg import conninfo, sql
 from psycopg.types.json import Jsonb
 
 from howdah.errors import HowdahError, TargetRefused
+from howdah.plain import gathered
 from howdah.report import TargetInfo
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -162,6 +163,27 @@ def copy_in(connection: Connection, statement: str, rows: Iterable[Sequence[Any]
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def copy_text(connection: Connection, statement: str, rows: Iterable[Iterable[Iterable[str] | None]]) -> None:
+    """Send rows by ``COPY … FROM STDIN`` in text format, of each value some parts: a long one is not put together."""
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for part in gathered(_copied(rows)):
+            copy.write(part)
+
+
+def _copied(rows: Iterable[Iterable[Iterable[str] | None]]) -> Iterator[str]:
+    for row in rows:
+        for number, value in enumerate(row):
+            yield "\t" if number else ""
+            yield from ["\\N"] if value is None else map(_escaped, value)
+        yield "\n"
+
+
+def _escaped(text: str) -> str:
+    for plain, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+        text = text.replace(plain, written)
+    return text
 
 
 def copy_binary(connection: Connection, statement: str, rows: Any) -> None:

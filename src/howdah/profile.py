@@ -105,18 +105,18 @@ Profile = dict[str, TableProfile]
 
 
 def to_json(profile: Profile) -> dict[str, Any]:
-    """Return a profile as JSON-ready values, to be kept in the ledger."""
+    """Return a profile as JSON-ready values but for an iterator over its tables, to be kept in the ledger."""
     # Bounds as text: JSON has no Infinity, and jsonb does not tell 1e22 from its integer.
     return {
         "version": VERSION,
-        "tables": [
+        "tables": (
             {
                 "table": table.table,
                 "rows": table.rows,
                 "columns": [plain(c) | {name: _written(getattr(c, name)) for name in _BOUNDS} for c in table.columns],
             }
             for table in profile.values()
-        ],
+        ),
     }
 
 

@@ -111,7 +111,7 @@ def check_conservation(session: Session, made: Plan) -> None:
 
     :raises VerificationFailed: rows of the source are neither in the target nor in quarantine.
     """
-    now = ledger.loads(session.connection, session.target.name)
+    now = ledger.tallies(session.connection, session.target.name)
     set_aside = ledger.waiting(session.connection, session.target.name)
     for plan in made.tables:
         entry, waiting = now.get(plan.identity), set_aside.get(plan.identity, 0)

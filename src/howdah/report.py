@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from howdah import __version__, files
 from howdah.findings import Finding
+from howdah.plain import json_parts
 
 Verdict = Literal["verified", "quarantined", "salvaged", "different"]
 
@@ -202,6 +203,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-ready values; docs/operator-guide.md describes them."""
+        return {name: list(value) if isinstance(value, Iterator) else value for name, value in self.content().items()}
+
+    def content(self) -> dict[str, Any]:
+        """Return the same, with iterators in the place of what may be many."""
         return {
             "verb": self.verb,
             "verdict": self.verdict,
@@ -219,17 +224,18 @@ class Report:
                 "schema": self.target.schema,
             },
             "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
-            "tables": [table.to_dict() for table in self.tables],
+            "tables": map(TableReport.to_dict, self.tables),
             "quarantine": [asdict(group) for group in self.quarantine],
-            "findings": [finding.to_dict() for finding in self.findings],
-            "differences": [difference.to_dict() for difference in self.differences],
+            "findings": map(Finding.to_dict, self.findings),
+            "differences": map(Difference.to_dict, self.differences),
             "difference_count": self.difference_count,
-            "created": list(self.created),
+            "created": iter(self.created),
         }
 
-    def to_json(self) -> str:
-        """Return :meth:`to_dict` as indented JSON text with a final newline."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+    def to_json(self) -> Iterator[str]:
+        """Yield :meth:`to_dict` as parts of indented JSON text with a final newline."""
+        yield from json_parts(self.content(), indent=2, ensure_ascii=False)
+        yield "\n"
 
 
 def templates_folder() -> Path:
@@ -255,10 +261,15 @@ def page(template: str, **values: Any) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a report whole or not at all.
+    """Write a report whole or not at all; see :func:`write_parts`."""
+    write_parts(path, [text])
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write the parts of a report, whole or not at all.
 
     A reader (a monitoring job, an Ansible task) never sees half a report.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.whole(path) as stream:
-        stream.write(text)
+        stream.writelines(parts)

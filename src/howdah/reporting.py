@@ -9,10 +9,11 @@ from howdah import ledger, quarantine
 from howdah.context import Loaded
 from howdah.due import entry_of
 from howdah.findings import Finding
-from howdah.ledger import Load
+from howdah.ledger import Tally
 from howdah.plan import Plan, TablePlan
 from howdah.report import Difference, Report, SourceReport, TableReport, Verdict
 from howdah.session import Session
+from howdah.shared import Shared
 
 if TYPE_CHECKING:
     from howdah.verify import Outcome
@@ -38,10 +39,11 @@ def make_report(
     :param notes: findings of the load, beside those of the sources and of the plan.
     :param created: what was made in the target.
     """
-    loads = ledger.loads(session.connection, session.target.name)
+    loads = ledger.tallies(session.connection, session.target.name)
     waiting = quarantine.groups(session.connection, quarantine.Selection(session.target.name))
     identities = {p.identity for p in made.tables}
-    tables = [_table_report(p, loads.get(p.identity), (loaded or {}).get(p.identity)) for p in made.tables]
+    shared = Shared()
+    tables = [_table_report(p, loads.get(p.identity), (loaded or {}).get(p.identity), shared) for p in made.tables]
     tables += [TableReport(s.source, s.table, "", s.rows, skipped=True) for s in made.skipped]
     differences: list[Difference] = [d for outcome in outcomes for d in outcome.differences]
     count = sum(outcome.count for outcome in outcomes)
@@ -81,7 +83,7 @@ def last_run(session: Session, made: Plan) -> str:
     return str(row[0]) if row else ""
 
 
-def _table_report(plan: TablePlan, entry: Load | None, item: Loaded | None) -> TableReport:
+def _table_report(plan: TablePlan, entry: Tally | None, item: Loaded | None, shared: Shared) -> TableReport:
     return TableReport(
         source=plan.source,
         table=plan.table.name,
@@ -94,13 +96,13 @@ def _table_report(plan: TablePlan, entry: Load | None, item: Loaded | None) -> T
         deleted=item.merged.deleted if item else 0,
         changed=item.effective if item else False,
         seconds=item.seconds if item else 0.0,
-        columns=tuple((c.source, c.target, c.type.sql, c.lossless) for c in plan.columns),
+        columns=shared(tuple((c.source, c.target, c.type.sql, c.lossless) for c in plan.columns)),
     )
 
 
 def _run_findings(
     made: Plan,
-    loads: dict[tuple[str, str], Load],
+    loads: dict[tuple[str, str], Tally],
     loaded: dict[tuple[str, str], Loaded],
     outcomes: tuple[Outcome, ...],
 ) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from howdah.fingerprint import fingerprint
 from howdah.header import shown
 from howdah.ledger import Ledger
 from howdah.pg import Connection
-from howdah.plain import plain
+from howdah.plain import json_parts, plain
 from howdah.plan import Inspected
 from howdah.snapshot import Snapshot, Stamp
 
@@ -25,9 +25,9 @@ def stamp_to_json(taken: Snapshot) -> str | None:
     return None if taken.salvaged else json.dumps(vars(taken.stamp) | {"engine": _engine()})
 
 
-def catalog_to_json(catalog: SourceCatalog) -> str:
-    """Return a catalog as it is kept beside the stamp."""
-    return json.dumps(catalog, default=plain)
+def catalog_to_json(catalog: SourceCatalog) -> Iterator[str]:
+    """Yield a catalog as it is kept beside the stamp."""
+    return json_parts(plain(catalog) | {"tables": iter(catalog.tables)})
 
 
 def proven(known: Ledger, stamps: Mapping[str, Stamp]) -> set[str]:

@@ -22,7 +22,7 @@ from howdah.catalog.model import (
 from howdah.discover import quoted
 from howdah.errors import SourceError
 from howdah.kept import Kept
-from howdah.native.snapshot import Snapshot
+from howdah.native.snapshot import Snapshot, give_back
 from howdah.shared import Shared
 
 # PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's
@@ -45,9 +45,10 @@ def open_compiled(path: Path) -> AbstractContextManager[Snapshot]:
 
 
 def let_go() -> None:
-    """Close the snapshots that this thread had open last."""
+    """Close the snapshots that this thread had open last, and return the memory that they and others had."""
     _kept.let_go()
     _kept_compiled.let_go()
+    give_back()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

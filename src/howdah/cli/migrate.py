@@ -11,7 +11,7 @@ import click
 from howdah import pipeline
 from howdah.cli import progress, show
 from howdah.cli.options import PATH, derived_options, request, request_options, result_options, typed
-from howdah.report import render_html, write_text
+from howdah.report import render_html, write_parts, write_text
 
 
 @click.command()
@@ -49,7 +49,7 @@ def migrate(
         done = pipeline.migrate(wanted, tell)
     written = []
     if report:
-        write_text(report, done.to_json())
+        write_parts(report, done.to_json())
         written.append(str(report))
     if html:
         write_text(html, render_html(done))

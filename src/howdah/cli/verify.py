@@ -11,7 +11,7 @@ import click
 from howdah import pipeline
 from howdah.cli import progress, show
 from howdah.cli.options import PATH, request, request_options, result_options, typed
-from howdah.report import write_text
+from howdah.report import write_parts
 
 
 @click.command()
@@ -23,6 +23,6 @@ def verify(report: Path | None, as_json: bool, quiet: bool, **options: Any) -> N
     with progress.told(quiet=as_json or quiet) as tell:
         done = pipeline.verify(request(**options), tell)
     if report:
-        write_text(report, done.to_json())
+        write_parts(report, done.to_json())
     show.result(done, [str(report)] if report else [], typed(**options), as_json=as_json, quiet=quiet)
     sys.exit(done.exit_code)

@@ -5,9 +5,9 @@ of ``model`` out and in, ``quarantine`` keeps the rows that did not fit.
 """
 
 from howdah.ledger.locks import lock, lock_key
-from howdah.ledger.model import HEAD, KnownSource, Ledger, Load, Quarantined
+from howdah.ledger.model import HEAD, KnownSource, Ledger, Load, Quarantined, Tally
 from howdah.ledger.quarantine import add_quarantine, clear_quarantine, quarantined, waiting, waiting_reasons
-from howdah.ledger.reading import catalogs, loads, read
+from howdah.ledger.reading import catalogs, read, tallies
 from howdah.ledger.recording import (
     Source,
     add_loads,
@@ -32,6 +32,7 @@ __all__ = [
     "Load",
     "Quarantined",
     "Source",
+    "Tally",
     "add_loads",
     "add_quarantine",
     "catalogs",
@@ -39,7 +40,6 @@ __all__ = [
     "clear_quarantine",
     "create",
     "finish_run",
-    "loads",
     "lock",
     "lock_key",
     "mark_doubtful",
@@ -54,6 +54,7 @@ __all__ = [
     "record_sources",
     "recount",
     "start_run",
+    "tallies",
     "waiting",
     "waiting_reasons",
 ]

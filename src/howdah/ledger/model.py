@@ -42,6 +42,17 @@ class Load:
     verified_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the rows of a source table; see :class:`Load`."""
+
+    target_schema: str
+    target_table: str
+    loaded_rows: int
+    quarantined_rows: int
+    mapped: int
+
+
 @dataclass(frozen=True)
 class KnownSource:
     """A source as it was at its last load.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from howdah.errors import TargetRefused
-from howdah.ledger.model import CHOICE, HEAD, REFUSED, KnownSource, Ledger, Load
+from howdah.ledger.model import CHOICE, HEAD, REFUSED, KnownSource, Ledger, Load, Tally
 from howdah.ledger.schema import check_version
 from howdah.pg import Connection, execute
+from howdah.shared import Shared
 
 
 def read(connection: Connection, application: str) -> Ledger:
@@ -48,7 +49,7 @@ def read(connection: Connection, application: str) -> Ledger:
     return Ledger(
         application,
         True,
-        loads(connection, application),
+        _loads(connection, application),
         sources,
         objects=frozenset((schema, kind, name) for schema, kind, _, name, why in objects if why is None),
         refused={
@@ -61,7 +62,7 @@ def read(connection: Connection, application: str) -> Ledger:
     )
 
 
-def loads(connection: Connection, application: str) -> dict[tuple[str, str], Load]:
+def _loads(connection: Connection, application: str) -> dict[tuple[str, str], Load]:
     """Return (source, table) → what the ledger, which is there, knows of it."""
     return {
         (source, table): Load(*rest)
@@ -69,6 +70,19 @@ def loads(connection: Connection, application: str) -> dict[tuple[str, str], Loa
             """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
                       content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
                       mapped, settled, key_columns, verified_at
+               FROM howdah.load WHERE application = %s""",
+            [application],
+        )
+    }
+
+
+def tallies(connection: Connection, application: str) -> dict[tuple[str, str], Tally]:
+    """Return (source, table) → what became of its rows."""
+    shared = Shared()
+    return {
+        (shared(source), table): Tally(shared(schema), *rest)
+        for source, table, schema, *rest in connection.execute(
+            """SELECT source, table_name, target_schema, target_table, loaded_rows, quarantined_rows, mapped
                FROM howdah.load WHERE application = %s""",
             [application],
         )

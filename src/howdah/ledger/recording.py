@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
+import itertools
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from howdah import __version__
 from howdah.ledger.model import CHOICE, REFUSED, Ledger, Load
-from howdah.pg import Connection, as_json, copy_in, copy_typed, execute, qualified
+from howdah.pg import Connection, as_json, copy_text, copy_typed, execute, qualified
+from howdah.plain import gathered
 
 
 @dataclass(frozen=True)
@@ -18,17 +19,17 @@ class Source:
     """What is kept of a source.
 
     :ivar size: bytes of its snapshot.
-    :ivar profile: JSON, as are ``definition``, ``stamp`` and ``catalog``.
+    :ivar profile: parts of JSON text, as are ``definition`` and ``catalog``; ``stamp`` is one.
     """
 
     name: str
     path: str
     size: int
     sha256: str
-    profile: str
-    definition: str
+    profile: Iterable[str]
+    definition: Iterable[str]
     stamp: str | None
-    catalog: str
+    catalog: Iterable[str]
 
 
 _LOAD = {
@@ -50,6 +51,10 @@ _LOAD = {
 """The columns of ``howdah.load`` that a :class:`~howdah.ledger.model.Load` fills, and their types."""
 
 
+# A long report goes to the server in parts.
+_PARTS = "CREATE TEMP TABLE _howdah_report (number int GENERATED ALWAYS AS IDENTITY, part text NOT NULL) ON COMMIT DROP"
+
+
 def start_run(connection: Connection, application: str, run_id: UUID) -> None:
     """Record that a run works on the target."""
     connection.execute(
@@ -58,12 +63,32 @@ def start_run(connection: Connection, application: str, run_id: UUID) -> None:
     )
 
 
-def finish_run(connection: Connection, run_id: UUID, verdict: str, report: dict[str, Any]) -> None:
-    """Record how a run ended."""
-    connection.execute(
-        "UPDATE howdah.run SET finished_at = clock_timestamp(), verdict = %s, report = %s WHERE run_id = %s",
-        [verdict, json.dumps(report).replace("\\u0000", "\\ufffd"), run_id],
-    )
+def finish_run(connection: Connection, run_id: UUID, verdict: str, report: Iterable[str]) -> None:
+    """Record how a run ended.
+
+    :param report: parts of JSON text.
+    """
+    with connection.transaction():
+        blocks = map(_without_zeros, gathered(report))
+        first, *more = itertools.islice(blocks, 2)
+        value = "%s::jsonb"
+        if more:
+            connection.execute(_PARTS)
+            for part in itertools.chain([first, *more], blocks):
+                connection.execute("INSERT INTO pg_temp._howdah_report (part) VALUES (%s)", [part])
+            first, value = (
+                "",
+                "(SELECT (%s || string_agg(part, '' ORDER BY number))::jsonb FROM pg_temp._howdah_report)",
+            )
+        execute(
+            connection,
+            f"UPDATE howdah.run SET finished_at = clock_timestamp(), verdict = %s, report = {value} WHERE run_id = %s",
+            [verdict, first, run_id],
+        )
+
+
+def _without_zeros(text: str) -> str:
+    return text.replace("\\u0000", "\\ufffd")
 
 
 def record_sources(connection: Connection, application: str, run_id: UUID, sources: Sequence[Source]) -> None:
@@ -80,23 +105,23 @@ def record_sources(connection: Connection, application: str, run_id: UUID, sourc
         connection.execute(
             "DELETE FROM howdah.source WHERE application = %s AND source = ANY (%s)", [application, names]
         )
-        copy_in(
+        copy_text(
             connection,
             """COPY howdah.source (application, run_id, source, path, size, sha256, profile, definition, stamp, catalog)
                FROM STDIN""",
             (
-                (
-                    application,
-                    run_id,
-                    s.name,
-                    _storable(s.path),
-                    s.size,
-                    s.sha256,
+                [
+                    [application],
+                    [str(run_id)],
+                    [s.name],
+                    [_storable(s.path)],
+                    [str(s.size)],
+                    [s.sha256],
                     s.profile,
                     s.definition,
-                    s.stamp,
+                    s.stamp and [s.stamp],
                     s.catalog,
-                )
+                ]
                 for s in sources
             ),
         )

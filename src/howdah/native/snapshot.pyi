@@ -1,5 +1,8 @@
 """What the compiled module offers."""
 
+def give_back() -> None:
+    """Return memory that was freed to the system: the library keeps it, thinking that it will be needed again."""
+
 class OpenError(Exception):
     """SQLite cannot open the file; its own sentence."""
 

@@ -8,6 +8,24 @@ from howdah.native.sqlite cimport (
 )
 
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #ifdef __GLIBC__
+    #include <malloc.h>
+    static void return_unused(void) { malloc_trim(0); }
+    #else
+    static void return_unused(void) {}
+    #endif
+    """
+    void return_unused() nogil
+
+
+def give_back():
+    with nogil:
+        return_unused()
+
+
 class OpenError(Exception):
     """SQLite cannot open the file; its own sentence."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import signal
@@ -19,6 +20,7 @@ from howdah.casts.clocks import CLOCKS
 from howdah.casts.temporal import ISO
 from howdah.catalog import sqlite
 from howdah.native.profile import Counts, Source
+from howdah.plain import json_parts
 from howdah.profile import from_json, to_json
 from howdah.profiling import measure
 from howdah.timekeeping import clock_of, rivals, shown
@@ -80,7 +82,7 @@ def test_every_value_is_counted_by_its_storage_class_whatever_was_declared(decla
     if max(numbers, default=0) >= 631_152_000:
         for name in ("epoch_s", "epoch_ms", "filetime"):
             assert found.readings.get(name, 0) == sum(CLOCKS[name].shows(value) for value in numbers)
-    assert from_json(to_json(measurements)) == measurements
+    assert from_json(json.loads("".join(json_parts(to_json(measurements))))) == measurements
 
 
 NEAR = st.sampled_from([2**53, 2**53 + 1, 2.0**53, 2**63 - 1, 2.0**63, -(2**63), -(2.0**63), 1, 1.0, -1, -1.5, -0.0, 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from howdah import ddl, typemap
@@ -9,6 +11,7 @@ from howdah.catalog import sqlite
 from howdah.catalog.model import SourceColumn
 from howdah.declared import declared_precision
 from howdah.defaults import translate
+from howdah.plain import json_parts
 from howdah.plan import Inspected
 from howdah.planning import table_plan
 from howdah.profile import ColumnProfile, from_json, to_json
@@ -190,7 +193,7 @@ def test_only_a_real_rowid_alias_becomes_an_identity(inspect):
 
 def test_a_profile_survives_its_way_through_the_ledger(inspect):
     source = inspect("CREATE TABLE t (a, b TEXT)", t=[(float("inf"), "x"), (1e22, None), (-(2**63), "ä")])
-    assert from_json(to_json(source.profile)) == source.profile
+    assert from_json(json.loads("".join(json_parts(to_json(source.profile))))) == source.profile
     assert from_json({"version": -1}) is None
 
 
