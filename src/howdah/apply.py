@@ -87,6 +87,12 @@ class Work:
     made: Plan
     derived: Derived | None
 
+    def plan_again(self, session: Session) -> None:
+        """Plan with the target as it is now, and with what the ledger now says is ours."""
+        sources, before = self.made.sources, None if self.derived else self.made
+        del self.made, self.derived
+        self.made, self.derived = make_plan(session, sources, before)
+
 
 def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> Report:
     """Move what is due, verify it, and return what was done; each step is in the ledger when it is committed.
@@ -105,9 +111,8 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
     with session.clock.stage("create"):
         created = _create(session, work.made, work.derived, run_id)
         released = _release(session, work.made, work.derived, due)
-    # Planned again with the target as it is now, and with what the ledger now says is ours.
     session = replace(session, known=ledger.read(connection, name))
-    work.made, work.derived = make_plan(session, work.made.sources, work.made)
+    work.plan_again(session)
     made, derived = work.made, work.derived
     context = Context(
         application=name,

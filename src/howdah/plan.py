@@ -76,6 +76,7 @@ class TablePlan:
     :ivar key: target columns that identify a row, all written by us and NOT NULL; empty: rows are a multiset.
     :ivar target: the target table with its constraints.
     :ivar keeps_orphans: rows move without the parent that they refer to.
+    :ivar identity: what the ledger knows this table by, within the application.
     """
 
     source: str
@@ -85,11 +86,12 @@ class TablePlan:
     key: tuple[str, ...]
     rows: int
     keeps_orphans: bool = False
+    # One for all that is known of the table by it.
+    identity: tuple[str, str] = field(init=False, repr=False, compare=False)
 
-    @property
-    def identity(self) -> tuple[str, str]:
-        """Return what the ledger knows this table by, within the application."""
-        return (self.source, self.table.name)
+    def __post_init__(self) -> None:
+        """Set what follows from the others."""
+        object.__setattr__(self, "identity", (self.source, self.table.name))
 
     @property
     def imaged(self) -> bool:

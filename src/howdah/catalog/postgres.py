@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
 
 from howdah.catalog.model import (
     Reference,
@@ -69,15 +68,19 @@ def read(connection: Connection, schema: str) -> TargetCatalog:
 
     Expressions come back fully qualified, as they are evaluated again under howdah's own ``search_path``.
     """
-    relations = connection.execute(
+    tables: dict[int, tuple[str, bool]] = {}
+    relations: set[str] = set()
+    for oid, name, kind, forced in connection.execute(
         """SELECT c.oid::bigint, c.relname, c.relkind,
                   c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE'))
                   AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user)
            FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE n.nspname = %s ORDER BY c.relname""",
         [schema],
-    ).fetchall()
-    tables = {oid: (name, forced) for oid, name, kind, forced in relations if kind in ("r", "p")}
+    ):
+        relations.add(name)
+        if kind in ("r", "p"):
+            tables[oid] = (name, forced)
     oids = list(tables)
     shared = Shared()
     names, columns = _columns(connection, oids, shared)
@@ -115,7 +118,7 @@ def read(connection: Connection, schema: str) -> TargetCatalog:
             )
             for oid, (name, forced) in tables.items()
         ),
-        relations=frozenset(row[1] for row in relations),
+        relations=frozenset(relations),
     )
 
 
@@ -159,7 +162,7 @@ def _uniques(
     connection: Connection, oids: list[int], names: dict[int, dict[int, str]], shared: Shared
 ) -> dict[int, tuple[TargetUnique, ...]]:
     found: dict[int, list[TargetUnique]] = {oid: [] for oid in oids}
-    rows: list[tuple[Any, ...]] = connection.execute(_UNIQUES, [oids]).fetchall()
+    rows = connection.execute(_UNIQUES, [oids])
     for oid, name, primary, not_distinct, expressions, numbers, predicate, used, excludes in rows:
         if excludes:
             continue

@@ -53,7 +53,7 @@ Refusals = Mapping[tuple[str, str, str], str]
 """Key of a part → why PostgreSQL does not take it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Draft:
     """One table while its schema is put together.
 

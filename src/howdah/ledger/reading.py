@@ -46,12 +46,15 @@ def read(connection: Connection, application: str) -> Ledger:
            FROM howdah.object WHERE application = %s""",
         [REFUSED, [CHOICE, HEAD], application],
     ).fetchall()
+    shared = Shared()
     return Ledger(
         application,
         True,
         _loads(connection, application),
         sources,
-        objects=frozenset((schema, kind, name) for schema, kind, _, name, why in objects if why is None),
+        objects=frozenset(
+            (shared(schema), shared(kind), name) for schema, kind, _, name, why in objects if why is None
+        ),
         refused={
             (schema, kind.removeprefix(REFUSED), table, name): why
             for schema, kind, table, name, why in objects

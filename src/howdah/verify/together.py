@@ -15,6 +15,7 @@ from howdah.ownership import key_columns
 from howdah.pg import Connection
 from howdah.plan import TablePlan
 from howdah.reading import row_digest, rows
+from howdah.shared import Shared
 from howdah.verify import readback
 from howdah.verify.compare import Buckets, Found, Outcome, Sides, match
 
@@ -30,9 +31,10 @@ _OTHERS = 1_000
 
 def groups(plans: Iterable[TablePlan]) -> list[tuple[TablePlan, ...]]:
     """Return plans that are read back by the same query together, in the order of the first of each."""
+    shared = Shared()
     found: dict[object, list[TablePlan]] = {}
     for plan in plans:
-        columns = tuple((column.target, column.type) for column in plan.columns)
+        columns = shared(tuple((column.target, column.type) for column in plan.columns))
         found.setdefault((plan.target.schema, plan.target.name, columns, plan.key), []).append(plan)
     return [tuple(group) for group in found.values()]
 
