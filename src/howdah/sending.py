@@ -160,8 +160,7 @@ class Sender:
                 begin(first.ordinal)
                 begin = None
             try:
-                with self._connection.transaction():
-                    copy_parts(self._connection, self._statement, self._streams(stretch, found))
+                self._give(self._streams(stretch, found))
             except ROW_FAULTS as error:
                 if isinstance(error, BrokenConstraint) and not self._staged:
                     raise
@@ -171,6 +170,11 @@ class Sender:
             yield stretch, taken
             # Before the next one is made: its streams take memory.
             stretch.clear()
+
+    def _give(self, streams: Iterator[bytes | memoryview]) -> None:
+        """Send rows at once, as parts of a COPY stream; the server takes all of them or none."""
+        with self._connection.transaction():
+            copy_parts(self._connection, self._statement, streams)
 
     def _streams(self, stretch: list[Part | Read], found: Iterator[Part | Read]) -> Iterator[bytes | memoryview]:
         """Yield what is to be sent at once, and note it in ``stretch``, which has its first part."""

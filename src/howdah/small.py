@@ -44,11 +44,9 @@ class _Kept(Sender):
         super().__init__(connection, snapshot, plan, "", "", staged=False)
         self.parts: list[Any] = []
 
-    def _copied(self, stream: Any, locators: Any, keys: Any, sizes: Any) -> bool:
-        self.parts.append(stream)
-        self.sent.copied += len(locators)
-        self._keys.add(locators, keys, sizes)
-        return True
+    def _give(self, streams: Iterator[bytes | memoryview]) -> None:
+        # Not to the connection: another thread is at work with it.
+        self.parts.extend(streams)
 
 
 @dataclass(frozen=True)
