@@ -121,7 +121,7 @@ try:
     from howdah.errors import HowdahError
     from howdah.fingerprint import fingerprint
     from howdah.progress import silent
-    from howdah.report import render_html, write_text
+    from howdah.report import render_html, write_parts, write_text
     from howdah.stopping import Stopped, stoppable
     from howdah.watched import watched
 
@@ -148,7 +148,7 @@ def request(wanted: dict[str, Any]) -> Any:
 def keep(report: Any, wanted: dict[str, Any]) -> None:
     """Write the report where it is wanted."""
     if wanted["report"]:
-        write_text(Path(wanted["report"]), report.to_json())
+        write_parts(Path(wanted["report"]), report.to_json())
     if wanted["html"]:
         write_text(Path(wanted["html"]), render_html(report))
 

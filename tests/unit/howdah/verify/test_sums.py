@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_128_intdigest
 
 from howdah.catalog import sqlite
-from howdah.catalog.model import TargetColumn, TargetTable, TargetType
+from howdah.catalog.model import SourceTable, TargetColumn, TargetTable, TargetType
 from howdah.native.snapshot import Snapshot
 from howdah.native.sums import ExpectedRows, StoredRows, SumError
 from howdah.plan import ColumnPlan, TablePlan
@@ -281,7 +281,7 @@ STORED = {
 @pytest.mark.parametrize("name", STORED)
 def test_what_postgresql_holds_is_decoded_as_row_by_row(name):
     kind, some, odd = STORED[name]
-    plan = TablePlan("s", None, TargetTable("public", "t", ()), (ColumnPlan("", "v", kind, ""),), (), 0)
+    plan = TablePlan("s", SourceTable("t", ()), TargetTable("public", "t", ()), (ColumnPlan("", "v", kind, ""),), (), 0)
     decoder = readback.decoder(kind)
     left = 0
     for value in [*some, None]:
