@@ -138,6 +138,15 @@ def test_a_run_that_is_ended_again_and_again_comes_to_its_end(database, source, 
     assert content(database) == expected
 
 
+def test_chunks_of_a_table_that_is_not_large_go_by_one_copy(database, make_source, sent, monkeypatch):
+    monkeypatch.setattr(resume, "LARGE_BYTES", 1 << 40)
+    monkeypatch.setattr(batches, "UNIT_ROWS", 10_000)
+    source = make_source("CREATE TABLE t (id INTEGER PRIMARY KEY)", t=[(n,) for n in range(50_000)])
+    assert migrate(Request((source,), database.dsn)).verdict == "verified"
+    assert database.value("SELECT count(*) FROM howdah.chunk") == 5
+    assert len(sent) == 1
+
+
 def test_ended_between_the_last_chunk_and_the_end_nothing_is_sent_again(database, source, sent, monkeypatch):
     with monkeypatch.context() as context:
         context.setattr("howdah.record.record", lambda *_: stop())
