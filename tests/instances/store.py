@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import subprocess
@@ -46,7 +47,7 @@ def running(folder: Path) -> Iterator[Store]:
     :param folder: for its certificate and its log.
     """
     client: Any = docker.from_env()
-    address = client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    address = _host_of(client.networks.get("bridge").attrs["IPAM"]["Config"][0])
     client.close()
     with socket.socket() as free:
         free.bind((address, 0))
@@ -70,6 +71,11 @@ def running(folder: Path) -> Iterator[Store]:
         finally:
             process.kill()
             process.wait()
+
+
+def _host_of(network: dict[str, str]) -> str:
+    """Return the host's address in a network; an engine that was never restarted does not say which one it took."""
+    return network.get("Gateway") or str(next(ipaddress.ip_network(network["Subnet"]).hosts()))
 
 
 def _make_bucket(address: str, process: subprocess.Popen[bytes]) -> None:
