@@ -110,6 +110,19 @@ def make_source(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
+def damaged_index(make_source: Callable[..., Path]) -> Path:
+    """Return a source that is large enough to be looked at in the background, with a damaged page of an index."""
+    rows = [(n, f"{n:06d}" + "x" * 500) for n in range(8000)]
+    path = make_source("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX i ON t (v)", t=rows)
+    raw = bytearray(path.read_bytes())
+    # The head of a leaf of the index (10): nobody who reads rows comes by.
+    at = next(at for at in range(4096, len(raw), 4096) if raw[at] == 10)
+    raw[at : at + 8] = b"\xa5" * 8
+    path.write_bytes(raw)
+    return path
+
+
+@pytest.fixture
 def change() -> Callable[[Path, str], None]:
     """Return a function that runs a script on a SQLite file."""
 

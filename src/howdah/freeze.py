@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from contextlib import closing
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 
+from howdah import copying
 from howdah.discover import COMPANIONS
 from howdah.errors import SourceError
 from howdah.header import shown
@@ -19,8 +18,10 @@ PATIENCE = 10.0
 TICK = 20_000_000
 
 
-def freeze(path: Path, target: Path, *, wal: bool) -> None:
+def freeze(path: Path, target: Path, *, wal: bool) -> str | None:
     """Copy a database, WAL or hot journal included, into a plain file that may still be damaged.
+
+    Returns the copy's SHA-256 where it came to be known by the way.
 
     :param wal: whether its header says that it is in WAL mode.
     :raises SourceError: it kept changing, or stayed locked.
@@ -33,26 +34,25 @@ def freeze(path: Path, target: Path, *, wal: bool) -> None:
     in_use = beside(path, "-shm").exists()
     if not wal or in_use:
         try:
-            _copy_locked(path, target, wal)
+            digest = _copy_locked(path, target, wal)
         except sqlite3.OperationalError as error:
             # A hot journal, or a -shm file that may not be written: SQLite would have to write beside the source.
             if not error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
                 raise
             remove(target)
         else:
-            _make_plain(target)
-            return
+            return None if _make_plain(target) else digest
     if not _copy_still(path, target, "-wal" if wal else "-journal", until_opened=wal and not in_use):
         # Somebody has opened it since: now there is a lock that we can take.
         remove(target)
-        freeze(path, target, wal=wal)
-        return
+        return freeze(path, target, wal=wal)
     _recover(target)
     _make_plain(target)
+    return None
 
 
-def _copy_locked(path: Path, target: Path, wal: bool) -> None:
-    """Copy under SQLite's own read lock: one committed state, whatever writers do meanwhile."""
+def _copy_locked(path: Path, target: Path, wal: bool) -> str | None:
+    """Copy under SQLite's own read lock: one committed state, whatever writers do meanwhile; return what is known."""
     # Closing a file drops all locks that the process holds on it: ours must close after SQLite's.
     with (
         path.open("rb") as raw,
@@ -64,13 +64,13 @@ def _copy_locked(path: Path, target: Path, wal: bool) -> None:
         reader.execute("BEGIN")
         reader.execute("PRAGMA schema_version").fetchone()
         if not wal:
-            _copy_bytes(raw.fileno(), target)
-            return
+            return copying.copy(raw.fileno(), target)
         with closing(sqlite3.connect(target)) as writer:
             writer.execute("PRAGMA synchronous = OFF")
             # In one read transaction: otherwise the copy starts over at each commit of a busy writer.
             reader.backup(writer, pages=-1)
         reader.execute("ROLLBACK")
+    return None
 
 
 def _copy_still(path: Path, target: Path, companion: str, *, until_opened: bool) -> bool:
@@ -84,7 +84,7 @@ def _copy_still(path: Path, target: Path, companion: str, *, until_opened: bool)
         for suffix in ("", companion):
             try:
                 with beside(path, suffix).open("rb") as raw:
-                    _copy_bytes(raw.fileno(), beside(target, suffix))
+                    copying.copy(raw.fileno(), beside(target, suffix))
             except FileNotFoundError:
                 beside(target, suffix).unlink(missing_ok=True)
         young = any(0 <= time.time_ns() - moment < TICK for _, *moments in before for moment in moments)
@@ -112,24 +112,6 @@ def _moments(path: Path) -> tuple[tuple[int, int, int], ...]:
     return tuple(found)
 
 
-def _copy_bytes(raw: int, target: Path) -> None:
-    with target.open("wb") as stream:
-        target.chmod(0o600)
-        at, size = 0, os.fstat(raw).st_size
-        while at < size:
-            try:
-                moved = os.copy_file_range(raw, stream.fileno(), min(size - at, 1 << 30), at, at)
-            except OSError as error:
-                if error.errno in (ENOSPC, EDQUOT):
-                    raise
-                # Old kernels refuse between file systems.
-                stream.seek(at)
-                moved = os.sendfile(stream.fileno(), raw, at, 1 << 30)
-            if not moved:
-                return
-            at += moved
-
-
 def _recover(target: Path) -> None:
     """Let SQLite apply the copied WAL, or roll the copied journal back."""
     if not any(beside(target, suffix).exists() for suffix in COMPANIONS):
@@ -143,14 +125,16 @@ def _recover(target: Path) -> None:
         beside(target, suffix).unlink(missing_ok=True)
 
 
-def _make_plain(target: Path) -> None:
-    """Take the mark of WAL mode off the copy, so that it opens immutable, without side files."""
+def _make_plain(target: Path) -> bool:
+    """Take the mark of WAL mode off the copy, so that it opens immutable, without side files; return whether it was."""
     target.chmod(0o600)
     with target.open("r+b") as stream:
         stream.seek(18)
-        if stream.read(2) == b"\x02\x02":
+        marked = stream.read(2) == b"\x02\x02"
+        if marked:
             stream.seek(18)
             stream.write(b"\x01\x01")
+    return marked
 
 
 def beside(path: Path, suffix: str) -> Path:

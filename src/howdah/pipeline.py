@@ -29,6 +29,7 @@ def plan(request: Request, progress: Progress = silent) -> Plan:
     with opened(request, progress, lock="none") as session:
         made, _ = make_plan(session, inspect(session, request.sample))
         waiting = waiting_reasons(session)
+        session.settle()
         pending = tuple(p.identity for p in made.tables if must_load(session, p, waiting))
         unverified = (
             any(entry.verified_at is None for entry in session.known.loads.values()) or not session.known.exists
@@ -63,6 +64,7 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
             # A source may have changed since it was stamped: look again with what is read now.
             session = freeze(session, needed)
             sources = tuple(source for source in sources if source.name not in needed)
+        session.settle()
         unfinished = any(entry_of(session, p) is None or not is_verified(session, p) for p in work.made.tables)
         unfinished |= any(not session.known.describes(source.name) for source in work.made.sources)
         if not due and not work.made.statements and not unfinished:
@@ -89,6 +91,7 @@ def verify(request: Request, progress: Progress = silent) -> Report:
                 "Run howdah migrate first.",
             )
         outcomes = compare(session, made.tables)
+        session.settle()
         note_differences(session, outcomes)
         return make_report(session, made, "verify", last_run(session, made), changed=False, outcomes=outcomes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,8 @@ from howdah.declared import (
 )
 from howdah.discover import quoted
 from howdah.native.profile import Counts, Source
+from howdah.native.tree import UnknownError
+from howdah.pages import stored_rows
 from howdah.profile import ColumnProfile, Profile, TableProfile, shared_profile
 from howdah.shared import Shared
 
@@ -64,15 +66,19 @@ def measure(path: Path, tables: Iterable[SourceTable], sample: int | None = None
         connection.create_function("howdah_finer", 2, _finer, deterministic=True)
         connection.create_function("howdah_negative_zero", 1, _negative_zero, deterministic=True)
         shared = Shared()
-        return {table.name: _table(source, connection, table, sample, shared) for table in tables}
+        return {table.name: _table(path, source, connection, table, sample, shared) for table in tables}
 
 
 def _table(
-    source: Source, connection: sqlite3.Connection, table: SourceTable, sample: int | None, shared: Shared
+    path: Path,
+    source: Source,
+    connection: sqlite3.Connection,
+    table: SourceTable,
+    sample: int | None,
+    shared: Shared,
 ) -> TableProfile:
     chosen = sampling.choose(connection, table, sample)
-    columns = [_Column(column, table) for column in table.columns]
-    rows = source.scan(chosen.source, chosen.parameters, [column.counts for column in columns])
+    columns, rows = _counted(path, source, table, chosen, usual=sample is None)
     questions = _Questions()
     for column in columns:
         column.take_counts()
@@ -83,6 +89,21 @@ def _table(
         return TableProfile(table.name, rows, profiles)
     total = connection.execute(f"SELECT count(*) FROM {quoted(table.name)}").fetchone()[0]
     return TableProfile(table.name, total, profiles, sampled=rows)
+
+
+def _counted(
+    path: Path, source: Source, table: SourceTable, chosen: sampling.Rows, *, usual: bool
+) -> tuple[list[_Column], int]:
+    """Return columns that are counted, and of how many rows.
+
+    :param usual: all rows are chosen.
+    """
+    if usual:
+        with suppress(UnknownError), stored_rows(path, table) as found:
+            columns = [_Column(column, table) for column in table.columns]
+            return columns, found.count([column.counts for column in columns])
+    columns = [_Column(column, table) for column in table.columns]
+    return columns, source.scan(chosen.source, chosen.parameters, [column.counts for column in columns])
 
 
 class _Column:

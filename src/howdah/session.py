@@ -19,6 +19,7 @@ from howdah.clock import Clock
 from howdah.ddl import Derived
 from howdah.discover import SourceFile
 from howdah.errors import ConfigurationError
+from howdah.examination import Examinations, examining
 from howdah.findings import Finding
 from howdah.inspection import Target
 from howdah.ledger import Ledger
@@ -78,11 +79,20 @@ class Session:
     folder: Path
     clock: Clock
     progress: Progress
+    examinations: Examinations
 
     @cached_property
     def paths(self) -> dict[str, tuple[Path, str]]:
         """Return source → (path of its snapshot, sha256), of the sources that were copied."""
         return {item.source.name: (item.path, item.sha256) for item in self.snapshots}
+
+    def settle(self) -> None:
+        """Wait until it is known that all snapshots are whole; before that, nothing may be written by them.
+
+        :raises SourceError: one is damaged.
+        """
+        with self.clock.stage("snapshot"):
+            self.examinations.settle()
 
 
 def ledger_name(request: Request) -> str:
@@ -131,9 +141,20 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
             choices.settle(request.identifiers, request.orphans, known, schema)
             unchanged = trust.unchanged(connection, known, files) if trusting else {}
             _load_alembic(connection, target, known)
-            with workspace(request.work_dir) as folder:
+            with workspace(request.work_dir) as folder, examining() as examinations:
                 session = Session(
-                    request, connection, target, files, (), unchanged, known, findings, folder, clock, progress
+                    request=request,
+                    connection=connection,
+                    target=target,
+                    files=files,
+                    snapshots=(),
+                    unchanged=unchanged,
+                    known=known,
+                    findings=findings,
+                    folder=folder,
+                    clock=clock,
+                    progress=progress,
+                    examinations=examinations,
                 )
                 yield freeze(session, {file.name for file in files if file.name not in unchanged})
     except pg.Error as error:
@@ -149,7 +170,7 @@ def _load_alembic(connection: pg.Connection, target: Target, known: Ledger) -> N
 
 
 def freeze(session: Session, names: set[str]) -> Session:
-    """Return the session with snapshots of some sources.
+    """Return the session with snapshots of some sources, which may still be looked at: see :meth:`Session.settle`.
 
     :param names: of the sources; they count as unchanged no more.
     :raises SourceError: one cannot be copied.
@@ -160,7 +181,11 @@ def freeze(session: Session, names: set[str]) -> Session:
         frozen = []
         for file in files:
             session.progress(Event("snapshot", file.name))
-            frozen.append(snapshot.take(file, session.folder, salvaging=session.request.salvage))
+            frozen.append(
+                snapshot.take(
+                    file, session.folder, salvaging=session.request.salvage, examinations=session.examinations
+                )
+            )
     return replace(
         session,
         snapshots=session.snapshots + tuple(frozen),

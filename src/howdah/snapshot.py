@@ -6,16 +6,15 @@ import os
 import shutil
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
 from hashlib import sha256
 from pathlib import Path
 
-from howdah import header, salvage
+from howdah import copying, header, salvage
 from howdah.discover import SourceFile
 from howdah.errors import SourceError
+from howdah.examination import Examinations, damaged, problem_of
 from howdah.findings import Finding
 from howdah.freeze import PATIENCE, beside, freeze, remove
 from howdah.header import shown
@@ -24,9 +23,8 @@ from howdah.header import shown
 RESERVE = 64 * 1024 * 1024
 # A stamp counts only when no file changed so shortly before it, in ns.
 SETTLING = 2_000_000_000
-_BLOCK = 1 << 20
 # Below this many bytes a second thread costs more than it saves.
-_THREADED = 4 << 20
+_LARGE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -118,12 +116,15 @@ def check_space(sources: tuple[SourceFile, ...], folder: Path) -> None:
         )
 
 
-def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapshot:
+def take(
+    source: SourceFile, folder: Path, *, salvaging: bool = False, examinations: Examinations | None = None
+) -> Snapshot:
     """Copy a source as of one moment, WAL included, and check that the copy is whole.
 
     A writer may go on writing: the copy then shows one committed state of it.
 
     :param salvaging: copy what can still be read of a damaged source, instead of refusing it.
+    :param examinations: check a large copy there, in the background; what is wrong with it is said there, too.
     :raises SourceError: not SQLite, locked, corrupt, or unreadable.
     """
     taken = stamp(source.path)
@@ -131,15 +132,19 @@ def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapsh
     target = folder / f"{sha256(os.fsencode(source.path)).hexdigest()[:16]}.sqlite"
     if target.exists():
         remove(target)
+    problem = ""
     findings: tuple[Finding, ...] = ()
     try:
-        freeze(source.path, target, wal=wal)
-        digest, problem = _examine(target)
+        digest = freeze(source.path, target, wal=wal) or copying.digest_of(target)
+        if examinations and not salvaging and target.stat().st_size >= _LARGE:
+            examinations.begin(source.path, target)
+        else:
+            problem = problem_of(target)
         if problem and salvaging:
-            damaged = target.rename(target.with_suffix(".damaged"))
-            findings = salvage.rebuild(damaged, target, source.name, problem)
-            damaged.unlink()
-            digest, problem = _examine(target)
+            damaged_copy = target.rename(target.with_suffix(".damaged"))
+            findings = salvage.rebuild(damaged_copy, target, source.name, problem)
+            damaged_copy.unlink()
+            digest, problem = copying.digest_of(target), problem_of(target)
     except sqlite3.DatabaseError as error:
         raise _refused(source.path, target, error) from error
     except OSError as error:
@@ -149,42 +154,8 @@ def take(source: SourceFile, folder: Path, *, salvaging: bool = False) -> Snapsh
             f"{shown(source.path)} cannot be copied: {error.strerror}.", "Check the disk that it lies on."
         ) from error
     if problem:
-        raise SourceError(
-            f"{shown(source.path)} is damaged: {problem}.",
-            "Restore it from a backup, or move the rows that can still be read with: --salvage",
-        )
+        raise damaged(source.path, problem)
     return Snapshot(source, target, target.stat().st_size, digest, taken, findings)
-
-
-def _examine(target: Path) -> tuple[str, str]:
-    """Return the copy's digest, and what is wrong with it (empty when it is whole)."""
-    if target.stat().st_size < _THREADED:
-        return _digest(target), _problem(target)
-    with ThreadPoolExecutor(1) as pool:
-        problem = pool.submit(_problem, target)
-        return _digest(target), problem.result()
-
-
-def _problem(target: Path) -> str:
-    fields = header.parse(header.read(target))
-    size, whole = target.stat().st_size, fields.pages * fields.page_size
-    if size < whole:
-        return f"it is truncated, and {size:,} of {whole:,} bytes are there"
-    try:
-        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
-            lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return "" if lines == ["ok"] else "; ".join(_harmful(lines))
-
-
-def _harmful(lines: list[str]) -> list[str]:
-    # quick_check also reports broken CHECK and NOT NULL constraints: that is dirt in rows, which quarantine
-    # is for.
-    dirt = ("NULL value in", "CHECK constraint failed in", "non-", "NUMERIC value in", "TEXT value in")
-    kept = (line.removeprefix("*** in database main ***") for line in lines if not line.startswith(dirt))
-    return [" ".join(line.split()) for line in kept if line != "ok"]
 
 
 def _refused(path: Path, target: Path, error: sqlite3.DatabaseError) -> SourceError:
@@ -203,14 +174,6 @@ def _no_room(path: Path, target: Path) -> SourceError:
     return SourceError(
         f"There is no room for the snapshot of {shown(path)} in {target.parent}.", "Set TMPDIR to a folder with room."
     )
-
-
-def _digest(path: Path) -> str:
-    digest, buffer = sha256(), bytearray(min(_BLOCK, path.stat().st_size or 1))
-    with path.open("rb", buffering=0) as stream:
-        while count := stream.readinto(buffer):
-            digest.update(memoryview(buffer)[:count])
-    return digest.hexdigest()
 
 
 def _size_with_wal(path: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
@@ -17,6 +19,29 @@ def test_without_salvage_a_damaged_source_is_refused_and_nothing_changes(databas
         migrate(Request((damaged,), database.dsn))
     assert caught.value.exit_code == 6
     assert database.value("SELECT to_regnamespace('howdah')") is None
+
+
+def test_damage_where_no_row_is_is_found_before_anything_is_written(database, damaged_index):
+    request = Request((damaged_index,), database.dsn)
+    for verb in (plan, migrate):
+        with pytest.raises(SourceError, match="is damaged"):
+            verb(request)
+    assert database.value("SELECT to_regnamespace('howdah')") is None
+    assert database.value("SELECT to_regclass('t')") is None
+
+
+def test_verification_of_a_source_that_was_damaged_since_says_so(database, damaged_index):
+    whole = damaged_index.with_name("whole.db")
+    with closing(sqlite3.connect(damaged_index)) as damaged, closing(sqlite3.connect(whole)) as copy:
+        copy.executescript("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX i ON t (v)")
+        copy.executemany("INSERT INTO t VALUES (?, ?)", damaged.execute("SELECT * FROM t NOT INDEXED"))
+        copy.commit()
+    broken = damaged_index.read_bytes()
+    damaged_index.write_bytes(whole.read_bytes())
+    migrate(Request((damaged_index,), database.dsn))
+    damaged_index.write_bytes(broken)
+    with pytest.raises(SourceError, match="is damaged"):
+        verify(Request((damaged_index,), database.dsn))
 
 
 def test_what_can_be_read_moves_and_what_is_lost_is_counted(database, damaged):

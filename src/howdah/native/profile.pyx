@@ -10,33 +10,7 @@ from libc.string cimport memcpy
 from howdah.native cimport sqlite as c
 
 
-cdef extern from "source.h" nogil:
-    ctypedef struct Value:
-        int type
-        int64_t integer
-        double real
-
-
-cdef extern from "shape.h" nogil:
-    ctypedef struct Shape:
-        int64_t count
-        uint8_t size
-        uint8_t *bytes
-    ctypedef struct Shapes:
-        uint8_t *alphabet
-        Shape *slots
-        int used
-    int SHAPE_SLOTS
-    void shapes_clear(Shapes *shapes)
-
-
 cdef extern from "tally.h" nogil:
-    ctypedef struct Tally:
-        int64_t *counts
-        Value smallest, largest
-        int measured, booleans, timely
-        int64_t longest, truths, words, finer
-        Shapes *shapes
     void tally_add(Tally *tally, c.sqlite3_value *argument)
     int tally_full(const Tally *tally)
 
@@ -50,10 +24,6 @@ cdef int _CORRUPT = 11, _NOT_A_DATABASE = 26
 
 cdef class Counts:
     """What the values of a column are; see the stub."""
-
-    cdef readonly str sql
-    cdef Tally _tally
-    cdef object _shaped
 
     def __cinit__(
         self, str sql, *, bint measured=False, bint booleans=False, bint timely=False, bytes alphabet=None, shaped=None

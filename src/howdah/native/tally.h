@@ -68,30 +68,41 @@ static inline void tally_text(Tally *tally, const Value *value)
     }
 }
 
+/* Whether texts are looked at: they are not even touched where nothing is asked of them. */
+static inline int tally_reads(const Tally *tally)
+{
+    return tally->measured || tally->booleans || tally->timely || tally->shapes;
+}
+
 /* Takes in the value of one row. */
+static inline void tally_value(Tally *tally, const Value *value)
+{
+    tally->counts[value->type]++;
+    switch (value->type) {
+    case SQLITE_INTEGER:
+        tally_number(tally, value);
+        tally->truths += tally->booleans && (value->integer == 0 || value->integer == 1);
+        break;
+    case SQLITE_FLOAT:
+        tally_number(tally, value);
+        break;
+    case SQLITE_TEXT:
+        if (tally_reads(tally))
+            tally_text(tally, value);
+        break;
+    }
+}
+
+/* Takes in the same as a function's argument. */
 static inline void tally_add(Tally *tally, sqlite3_value *argument)
 {
     Value value;
     value.type = sqlite3_value_type(argument);
-    tally->counts[value.type]++;
-    switch (value.type) {
-    case SQLITE_INTEGER:
-        value.integer = sqlite3_value_int64(argument);
-        tally_number(tally, &value);
-        tally->truths += tally->booleans && (value.integer == 0 || value.integer == 1);
-        break;
-    case SQLITE_FLOAT:
-        value.real = sqlite3_value_double(argument);
-        tally_number(tally, &value);
-        break;
-    case SQLITE_TEXT:
-        /* Texts are not even touched where nothing is asked of them. */
-        if (!tally->measured && !tally->booleans && !tally->timely && !tally->shapes)
-            break;
-        value.bytes = sqlite3_value_text(argument);
-        value.size = (size_t)sqlite3_value_bytes(argument);
-        tally_text(tally, &value);
-        break;
+    if (value.type == SQLITE_INTEGER || value.type == SQLITE_FLOAT || (value.type == SQLITE_TEXT && tally_reads(tally))) {
+        value_of(argument, &value);
+        tally_value(tally, &value);
+    } else {
+        tally->counts[value.type]++;
     }
 }
 

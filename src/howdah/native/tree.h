@@ -247,9 +247,10 @@ static inline int64_t tree_integer(const uint8_t *at, int bytes)
     return (int64_t)value;
 }
 
-/* Adds the digests of a record's values; returns whether it holds one for each column, of a kind that is known. */
-static inline int tree_digest(
-    const uint8_t *record, uint64_t size, int64_t rowid, const uint8_t *columns, int count, Buffer *row
+/* Reads a record's values, which stay as long as the record; returns whether it holds one for each column, of a kind
+ * that is known. */
+static inline int tree_values(
+    const uint8_t *record, uint64_t size, int64_t rowid, const uint8_t *columns, int count, Value *values
 )
 {
     static const uint8_t sizes[] = {0, 1, 2, 3, 4, 6, 8, 8, 0, 0};
@@ -259,33 +260,33 @@ static inline int tree_digest(
         return 0;
     body = record + head;
     for (int column = 0; column < count; column++) {
-        Value value = {.type = SQLITE_NULL};
+        Value *value = &values[column];
         if (!(types = tree_varint(types, record + head, &type)) || type == 10 || type == 11)
             return 0;
         uint64_t bytes = type < 12 ? sizes[type] : (type - 12) / 2;
         if (bytes > (uint64_t)(end - body))
             return 0;
+        value->type = SQLITE_NULL;
         if (columns[column] == COLUMN_ROWID) {
-            value.type = SQLITE_INTEGER;
-            value.integer = rowid;
+            value->type = SQLITE_INTEGER;
+            value->integer = rowid;
         } else if (type >= 12) {
-            value.type = type & 1 ? SQLITE_TEXT : SQLITE_BLOB;
-            value.bytes = body;
-            value.size = bytes;
+            value->type = type & 1 ? SQLITE_TEXT : SQLITE_BLOB;
+            value->bytes = body;
+            value->size = bytes;
         } else if (type == 7) {
             uint64_t bits = (uint64_t)tree_integer(body, 8);
-            memcpy(&value.real, &bits, 8);
+            memcpy(&value->real, &bits, 8);
             /* As SQLite has it, there is no such number. */
-            value.type = isnan(value.real) ? SQLITE_NULL : SQLITE_FLOAT;
+            value->type = isnan(value->real) ? SQLITE_NULL : SQLITE_FLOAT;
         } else if (type) {
-            value.type = SQLITE_INTEGER;
-            value.integer = type >= 8 ? (int64_t)type - 8 : tree_integer(body, (int)bytes);
+            value->type = SQLITE_INTEGER;
+            value->integer = type >= 8 ? (int64_t)type - 8 : tree_integer(body, (int)bytes);
             if (columns[column] == COLUMN_REAL) {
-                value.type = SQLITE_FLOAT;
-                value.real = (double)value.integer;
+                value->type = SQLITE_FLOAT;
+                value->real = (double)value->integer;
             }
         }
-        value_digest(&value, row);
         body += bytes;
     }
     return types == record + head;

@@ -1,5 +1,9 @@
 """What the compiled module offers."""
 
+from collections.abc import Sequence
+
+from howdah.native.profile import Counts
+
 class UnknownError(Exception):
     """These pages or rows are not of the usual kind."""
 
@@ -20,4 +24,9 @@ class StoredRows:
         """Return locators (int64) and digests (uint64) of so many more rows; of fewer at the end.
 
         :raises UnknownError: SQLite may be able to read on, or to say what is wrong.
+        """
+    def count(self, columns: Sequence[Counts]) -> int:
+        """Count the values of each column in the rows that were not read yet, and return the number of these rows.
+
+        :raises UnknownError: what was counted is of no use.
         """

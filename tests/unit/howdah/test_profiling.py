@@ -15,11 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from howdah import profiling
 from howdah.casts.boolean import WORDS
 from howdah.casts.clocks import CLOCKS
 from howdah.casts.temporal import ISO
 from howdah.catalog import sqlite
 from howdah.native.profile import Counts, Source
+from howdah.native.tree import UnknownError
 from howdah.plain import json_parts
 from howdah.profile import from_json, to_json
 from howdah.profiling import measure
@@ -133,6 +135,53 @@ def test_every_spelling_of_a_moment_has_its_shape(texts):
     assert found.moments == sum(bool(match["time"]) for match in matches)
     assert found.zoned == sum(bool(match["zone"]) for match in matches)
     assert found.finer == sum(len(re.findall("[.,][0-9]{6}[0-9]*[1-9]", text)) for text in texts)
+
+
+@given(
+    st.sampled_from(DECLARED), st.sampled_from(DECLARED), st.lists(st.tuples(VALUES | st.text(), VALUES), max_size=90)
+)
+def test_rows_counted_as_they_lie_in_the_pages_are_as_sqlite_counts_them(first, second, rows):
+    with source(first, [], others=[f"d {second}", "id INTEGER PRIMARY KEY"]) as (path, connection):
+        connection.executemany("INSERT INTO t VALUES (?, ?, NULL)", rows)
+        connection.commit()
+        found = measured(path)
+        with pytest.MonkeyPatch.context() as changed:
+            changed.setattr(profiling, "stored_rows", unknown)
+            asked = measured(path)
+    assert repr(found) == repr(asked)
+
+
+class Unreadable:
+    def __init__(self, _):
+        pass
+
+    def close(self):
+        pass
+
+
+def unknown(*_):
+    raise UnknownError
+
+
+def test_shapes_are_taken_out_of_the_pages_before_there_are_too_many():
+    texts = [f"{'1' * (n % 40 + 1)}{'-' * (n // 40)}" for n in range(300)] + ["2024-01-01"] * 3
+    assert profile("TEXT_DATE", texts).days == 3
+
+
+def test_rows_of_usual_tables_are_not_asked_of_sqlite(monkeypatch):
+    monkeypatch.setattr(profiling, "Source", Unreadable)
+    found = profile("TEXT", ["a", None])
+    assert (found.texts, found.nulls) == (1, 1)
+
+
+def test_rows_that_are_older_than_a_column_are_counted_once():
+    with source("TEXT_DATE", ["2024-01-01"] * 500) as (path, connection):
+        connection.execute("INSERT INTO t VALUES ('2024-01-02')")
+        connection.execute("ALTER TABLE t ADD COLUMN d DEFAULT 7")
+        connection.execute("UPDATE t SET d = 8 WHERE rowid < 300")
+        connection.commit()
+        found = measured(path)["t"]
+    assert (found.rows, found.columns[0].days, found.columns[1].integers) == (501, 501, 501)
 
 
 def test_a_text_is_over_where_sqlite_has_its_end():

@@ -232,14 +232,14 @@ def touching(path: Path, seconds: float):
 def test_what_keeps_changing_while_it_is_copied_is_refused(make_source, tmp_path, monkeypatch):
     monkeypatch.setattr(freeze, "PATIENCE", 0.3)
     path = make_source("PRAGMA journal_mode = WAL; CREATE TABLE t (v); INSERT INTO t VALUES (1)")
-    copied = freeze._copy_bytes
+    copied = freeze.copying.copy
 
     def while_somebody_writes(handle, target):
         copied(handle, target)
         with path.open("r+b") as stream:
             stream.write(b"S")
 
-    monkeypatch.setattr(freeze, "_copy_bytes", while_somebody_writes)
+    monkeypatch.setattr(freeze.copying, "copy", while_somebody_writes)
     assert "kept changing" in refused(path, tmp_path)
 
 

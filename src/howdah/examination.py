@@ -1,0 +1,114 @@
+"""Whether snapshots are whole: SQLite looks at one while others are copied, and while it is read already."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from howdah import header, pg
+from howdah.errors import SourceError
+from howdah.header import shown
+
+# How often a statement is told to end that may not have begun when it was told before, in seconds.
+_AGAIN = 0.05
+
+
+class Examinations:
+    """Snapshots that are being looked at.
+
+    What is read of a snapshot before :meth:`settle` is an assumption that it is whole: nothing may be written by it.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, "examination")
+        self._found: list[tuple[Path, Future[str]]] = []
+        self._connection: sqlite3.Connection | None = None
+
+    def begin(self, source: Path, target: Path) -> None:
+        """Have the snapshot of a source looked at, in a thread of its own."""
+        self._found.append((source, self._pool.submit(self._problem, target)))
+
+    def settle(self) -> None:
+        """Wait until all that was begun is looked at.
+
+        :raises SourceError: one is damaged.
+        """
+        for source, future in self._found:
+            if problem := future.result():
+                raise damaged(source, problem)
+        self._found.clear()
+
+    def close(self) -> None:
+        """Give up what was not looked at yet."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        waiting = [future for _, future in self._found if not future.done()]
+        while waiting:
+            # It may be closed in this moment.
+            with suppress(sqlite3.ProgrammingError):
+                if connection := self._connection:
+                    connection.interrupt()
+            waiting = list(wait(waiting, timeout=_AGAIN).not_done)
+
+    def _problem(self, target: Path) -> str:
+        def told(connection: sqlite3.Connection | None) -> None:
+            self._connection = connection
+
+        return problem_of(target, told)
+
+
+@contextmanager
+def examining() -> Iterator[Examinations]:
+    """Give the examinations of a run; where it fails because a snapshot is damaged, that is what is said.
+
+    :raises SourceError: the block failed, and a snapshot is damaged.
+    """
+    examinations = Examinations()
+    try:
+        yield examinations
+    except Exception as error:
+        if not isinstance(error, pg.Error):
+            examinations.settle()
+        raise
+    finally:
+        examinations.close()
+
+
+def problem_of(target: Path, told: Callable[[sqlite3.Connection | None], None] = lambda _: None) -> str:
+    """Return what is wrong with a snapshot; empty when it is whole.
+
+    :param told: is given the connection that looks at it, and ``None`` before that is closed.
+    """
+    fields = header.parse(header.read(target))
+    size, whole = target.stat().st_size, fields.pages * fields.page_size
+    if size < whole:
+        return f"it is truncated, and {size:,} of {whole:,} bytes are there"
+    try:
+        with closing(sqlite3.connect(f"{target.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+            told(connection)
+            try:
+                lines = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
+            finally:
+                told(None)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if lines == ["ok"] else "; ".join(_harmful(lines))
+
+
+def _harmful(lines: list[str]) -> list[str]:
+    # quick_check also reports broken CHECK and NOT NULL constraints: that is dirt in rows, which quarantine
+    # is for.
+    dirt = ("NULL value in", "CHECK constraint failed in", "non-", "NUMERIC value in", "TEXT value in")
+    kept = (line.removeprefix("*** in database main ***") for line in lines if not line.startswith(dirt))
+    return [" ".join(line.split()) for line in kept if line != "ok"]
+
+
+def damaged(source: Path, problem: str) -> SourceError:
+    """Return the error for a source that is damaged."""
+    return SourceError(
+        f"{shown(source)} is damaged: {problem}.",
+        "Restore it from a backup, or move the rows that can still be read with: --salvage",
+    )

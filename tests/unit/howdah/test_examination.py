@@ -1,0 +1,80 @@
+"""Snapshots are looked at in the background, and what is found decides."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+import psycopg
+import pytest
+
+from howdah import examination, snapshot
+from howdah.discover import SourceFile
+from howdah.errors import ConfigurationError, SourceError
+from howdah.examination import Examinations, examining
+
+ENDLESS = "WITH RECURSIVE n(x) AS (VALUES (1) UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+
+
+def test_a_damaged_copy_is_told_when_it_is_settled(damaged_index, tmp_path):
+    with examining() as examinations:
+        snapshot.take(SourceFile("s", damaged_index), tmp_path, examinations=examinations)
+        with pytest.raises(SourceError, match="is damaged") as caught:
+            examinations.settle()
+    assert str(damaged_index) in caught.value.what
+    assert "--salvage" in caught.value.next_step
+
+
+def test_damage_is_said_instead_of_what_follows_from_it(damaged_index, tmp_path):
+    with pytest.raises(SourceError, match="is damaged"):
+        fail(damaged_index, tmp_path, ConfigurationError("Something strange is in the plan."))
+
+
+@pytest.mark.parametrize("error", [psycopg.OperationalError, KeyboardInterrupt])
+def test_what_has_other_causes_stays(damaged_index, tmp_path, error):
+    with pytest.raises(error):
+        fail(damaged_index, tmp_path, error())
+
+
+def fail(path, folder, error):
+    with examining() as examinations:
+        snapshot.take(SourceFile("s", path), folder, examinations=examinations)
+        raise error
+
+
+def test_a_whole_copy_is_settled_once(make_source, tmp_path):
+    path = make_source("CREATE TABLE t (v)", t=[("x" * 1000,) for _ in range(6000)])
+    with examining() as examinations:
+        taken = snapshot.take(SourceFile("s", path), tmp_path, examinations=examinations)
+        examinations.settle()
+        taken.path.write_bytes(b"no longer a database")
+        examinations.settle()
+
+
+def test_who_does_not_wait_is_told_at_once(damaged_index, tmp_path):
+    with pytest.raises(SourceError, match="is damaged"):
+        snapshot.take(SourceFile("s", damaged_index), tmp_path)
+
+
+def test_what_is_under_way_is_given_up(monkeypatch, tmp_path):
+    ended = []
+
+    def endless(_, told):
+        connection = sqlite3.connect(":memory:")
+        told(connection)
+        time.sleep(0.2)
+        try:
+            connection.execute(ENDLESS).fetchone()
+        except sqlite3.OperationalError as error:
+            ended.append(str(error))
+            raise
+        finally:
+            told(None)
+
+    monkeypatch.setattr(examination, "problem_of", endless)
+    examinations = Examinations()
+    for _ in range(3):
+        examinations.begin(tmp_path, tmp_path)
+    time.sleep(0.05)
+    examinations.close()
+    assert ended == ["interrupted"]
