@@ -1,11 +1,12 @@
-"""Copies a file and says what the copy's digest is: what is written is read again while more is written."""
+"""Copies a file, and digests the copy while more is copied and after."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from errno import EDQUOT, ENOSPC
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,24 +15,39 @@ from typing import Any
 _STEP, _BLOCK = 16 << 20, 1 << 20
 
 
-def copy(raw: int, target: Path) -> str:
-    """Copy an open file, and return the SHA-256 of the copy as hexadecimal digits.
+def copy(raw: int, target: Path) -> None:
+    """Copy an open file.
+
+    :raises OSError: it cannot be read or written.
+    """
+    for _ in _moved(raw, target):
+        pass
+
+
+def copy_digested(raw: int, target: Path) -> Callable[[], str]:
+    """Copy an open file; return what waits for the copy's SHA-256, and returns it as hexadecimal digits.
 
     :raises OSError: it cannot be read or written.
     """
     digest = sha256()
-    with target.open("w+b", buffering=0) as stream:
-        target.chmod(0o600)
-        # Below one step a second thread costs more than it saves.
-        if os.fstat(raw).st_size <= _STEP:
-            for at, size in _moved(raw, stream.fileno()):
-                _add(digest, stream.fileno(), at, size)
-            return digest.hexdigest()
-        with ThreadPoolExecutor(1) as pool:
-            parts = [pool.submit(_add, digest, stream.fileno(), *part) for part in _moved(raw, stream.fileno())]
-            for part in parts:
-                part.result()
-    return digest.hexdigest()
+    # Below one step a second thread costs more than it saves.
+    if os.fstat(raw).st_size <= _STEP:
+        copy(raw, target)
+        return partial(digest_of, target)
+    parts: list[Future[None]] = []
+    pool = ThreadPoolExecutor(1, "digest")
+    try:
+        parts.extend(pool.submit(_add, digest, target, *part) for part in _moved(raw, target))
+    finally:
+        # What was begun goes on.
+        pool.shutdown(wait=False)
+
+    def result() -> str:
+        for part in parts:
+            part.result()
+        return digest.hexdigest()
+
+    return result
 
 
 def digest_of(path: Path) -> str:
@@ -41,35 +57,42 @@ def digest_of(path: Path) -> str:
     """
     digest = sha256()
     with path.open("rb", buffering=0) as stream:
-        _add(digest, stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
+        _read(digest, stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
     return digest.hexdigest()
 
 
-def _moved(raw: int, into: int) -> Iterator[tuple[int, int]]:
+def _moved(raw: int, target: Path) -> Iterator[tuple[int, int]]:
     """Copy, and yield where each part that is there now begins, and its size."""
     at, whole = 0, os.fstat(raw).st_size
-    while at < whole:
-        try:
-            moved = os.copy_file_range(raw, into, min(whole - at, _STEP), at, at)
-        except OSError as error:
-            if error.errno in (ENOSPC, EDQUOT):
-                raise
-            # Old kernels refuse between file systems.
-            os.lseek(into, at, os.SEEK_SET)
-            moved = os.sendfile(into, raw, at, min(whole - at, _STEP))
-        if not moved:
-            return
-        yield at, moved
-        at += moved
+    with target.open("wb", buffering=0) as stream:
+        target.chmod(0o600)
+        while at < whole:
+            try:
+                moved = os.copy_file_range(raw, stream.fileno(), min(whole - at, _STEP), at, at)
+            except OSError as error:
+                if error.errno in (ENOSPC, EDQUOT):
+                    raise
+                # Old kernels refuse between file systems.
+                stream.seek(at)
+                moved = os.sendfile(stream.fileno(), raw, at, min(whole - at, _STEP))
+            if not moved:
+                return
+            yield at, moved
+            at += moved
 
 
-def _add(digest: Any, file: int, at: int, size: int) -> None:
+def _add(digest: Any, target: Path, at: int, size: int) -> None:
     """Add a part of a file to a digest."""
-    buffer = bytearray(min(_BLOCK, size))
+    with target.open("rb", buffering=0) as stream:
+        _read(digest, stream.fileno(), at, size)
+
+
+def _read(digest: Any, file: int, at: int, size: int) -> None:
+    buffer = memoryview(bytearray(min(_BLOCK, size)))
     end = at + size
     while at < end:
-        count = os.preadv(file, [memoryview(buffer)[: end - at]], at)
+        count = os.preadv(file, [buffer[: end - at]], at)
         if not count:
             return
-        digest.update(memoryview(buffer)[:count])
+        digest.update(buffer[:count])
         at += count

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from howdah import copying
@@ -18,10 +20,10 @@ PATIENCE = 10.0
 TICK = 20_000_000
 
 
-def freeze(path: Path, target: Path, *, wal: bool) -> str | None:
+def freeze(path: Path, target: Path, *, wal: bool) -> Callable[[], str]:
     """Copy a database, WAL or hot journal included, into a plain file that may still be damaged.
 
-    Returns the copy's SHA-256 where it came to be known by the way.
+    Returns what waits for the copy's SHA-256, as hexadecimal digits.
 
     :param wal: whether its header says that it is in WAL mode.
     :raises SourceError: it kept changing, or stayed locked.
@@ -41,18 +43,21 @@ def freeze(path: Path, target: Path, *, wal: bool) -> str | None:
                 raise
             remove(target)
         else:
-            return None if _make_plain(target) else digest
+            return partial(copying.digest_of, target) if _make_plain(target) or not digest else digest
     if not _copy_still(path, target, "-wal" if wal else "-journal", until_opened=wal and not in_use):
         # Somebody has opened it since: now there is a lock that we can take.
         remove(target)
         return freeze(path, target, wal=wal)
     _recover(target)
     _make_plain(target)
-    return None
+    return partial(copying.digest_of, target)
 
 
-def _copy_locked(path: Path, target: Path, wal: bool) -> str | None:
-    """Copy under SQLite's own read lock: one committed state, whatever writers do meanwhile; return what is known."""
+def _copy_locked(path: Path, target: Path, wal: bool) -> Callable[[], str] | None:
+    """Copy under SQLite's own read lock: one committed state, whatever writers do meanwhile.
+
+    Returns what waits for its digest, where it is being digested.
+    """
     # Closing a file drops all locks that the process holds on it: ours must close after SQLite's.
     with (
         path.open("rb") as raw,
@@ -64,7 +69,7 @@ def _copy_locked(path: Path, target: Path, wal: bool) -> str | None:
         reader.execute("BEGIN")
         reader.execute("PRAGMA schema_version").fetchone()
         if not wal:
-            return copying.copy(raw.fileno(), target)
+            return copying.copy_digested(raw.fileno(), target)
         with closing(sqlite3.connect(target)) as writer:
             writer.execute("PRAGMA synchronous = OFF")
             # In one read transaction: otherwise the copy starts over at each commit of a busy writer.

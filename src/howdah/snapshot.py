@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
 from errno import EDQUOT, ENOSPC
-from hashlib import sha256
+from functools import partial
 from pathlib import Path
 
 from howdah import copying, header, salvage
@@ -129,13 +130,13 @@ def take(
     """
     taken = stamp(source.path)
     wal = header.check(source.path).wal
-    target = folder / f"{sha256(os.fsencode(source.path)).hexdigest()[:16]}.sqlite"
+    target = folder / f"{hashlib.sha256(os.fsencode(source.path)).hexdigest()[:16]}.sqlite"
     if target.exists():
         remove(target)
     problem = ""
     findings: tuple[Finding, ...] = ()
     try:
-        digest = freeze(source.path, target, wal=wal) or copying.digest_of(target)
+        digest = freeze(source.path, target, wal=wal)
         if examinations and not salvaging and target.stat().st_size >= _LARGE:
             examinations.begin(source.path, target)
         else:
@@ -144,7 +145,8 @@ def take(
             damaged_copy = target.rename(target.with_suffix(".damaged"))
             findings = salvage.rebuild(damaged_copy, target, source.name, problem)
             damaged_copy.unlink()
-            digest, problem = copying.digest_of(target), problem_of(target)
+            digest, problem = partial(copying.digest_of, target), problem_of(target)
+        sha256 = digest()
     except sqlite3.DatabaseError as error:
         raise _refused(source.path, target, error) from error
     except OSError as error:
@@ -155,7 +157,7 @@ def take(
         ) from error
     if problem:
         raise damaged(source.path, problem)
-    return Snapshot(source, target, target.stat().st_size, digest, taken, findings)
+    return Snapshot(source, target, target.stat().st_size, sha256, taken, findings)
 
 
 def _refused(path: Path, target: Path, error: sqlite3.DatabaseError) -> SourceError:

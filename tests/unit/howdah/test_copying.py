@@ -25,7 +25,7 @@ def test_a_copy_and_its_digest(tmp_path, monkeypatch, size, old_kernel):
     original, target = tmp_path / "original", tmp_path / "copy"
     original.write_bytes(random.Random(size).randbytes(size))
     with original.open("rb") as stream:
-        digest = copying.copy(stream.fileno(), target)
+        digest = copying.copy_digested(stream.fileno(), target)()
     assert target.read_bytes() == original.read_bytes()
     assert digest == hashlib.sha256(original.read_bytes()).hexdigest() == copying.digest_of(target)
     assert target.stat().st_mode & 0o777 == 0o600
@@ -42,5 +42,7 @@ def test_what_cannot_be_read_again_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "preadv", broken)
     original = tmp_path / "original"
     original.write_bytes(bytes(5000))
-    with original.open("rb") as stream, pytest.raises(OSError, match="Input/output"):
-        copying.copy(stream.fileno(), tmp_path / "copy")
+    with original.open("rb") as stream:
+        digest = copying.copy_digested(stream.fileno(), tmp_path / "copy")
+    with pytest.raises(OSError, match="Input/output"):
+        digest()
