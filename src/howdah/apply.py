@@ -3,95 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from howdah import create, definition, finish, heads, ledger, pg, profile, sequences, stages, trust
+from howdah import create, finish, heads, ledger, pg, sequences, stages
 from howdah.catalog.sqlite import let_go
 from howdah.context import Budget, Context
-from howdah.ddl import Derived
 from howdah.due import Due, is_verified
-from howdah.errors import ConfigurationError, TargetRefused
-from howdah.findings import errors
 from howdah.order import batched
 from howdah.plain import json_parts
-from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
+from howdah.plan import Plan
 from howdah.progress import Event
 from howdah.proof import check_conservation, compare, note_differences
 from howdah.report import Report
-from howdah.reporting import last_run, make_report
+from howdah.reporting import make_report
 from howdah.schedule import load_all
-from howdah.session import Session, chosen, make_plan
+from howdah.session import Session, chosen
+from howdah.standing import Work, record_sources
+
+if TYPE_CHECKING:
+    from howdah.ddl import Derived
 
 # Statements of one transaction: it locks all that it makes, and the server's table of locks has its bounds.
 _OBJECTS = 100
-# Sources that are recorded by one statement: it holds all that is kept of them.
-_SOURCES = 50
 
 # Alembic loads only where a schema needs it: see the function that imports howdah.revisions.
-
-
-def refuse(session: Session, made: Plan) -> None:
-    """Stop before anything is changed when the plan has errors or the role lacks rights.
-
-    :raises ConfigurationError: with the first error and how many there are.
-    :raises TargetRefused: a right is missing.
-    """
-    found = errors(made.findings)
-    if found:
-        first = found[0]
-        where = ".".join(part for part in (first.source, first.table, first.column) if part)
-        more = f" ({len(found) - 1} more)" if len(found) > 1 else ""
-        raise ConfigurationError(f"{where}: {first.message}{more}", "See all of it with: howdah plan")
-    row = session.connection.execute(
-        """SELECT has_database_privilege(current_database(), 'TEMP'),
-                  has_database_privilege(current_database(), 'CREATE'),
-                  to_regnamespace(%s) IS NOT NULL, current_user""",
-        [pg.quoted(session.target.schema)],
-    ).fetchone()
-    temporary, may_create, there, role = row or (False, False, False, "")
-    if not temporary:
-        raise TargetRefused(f"Role {role} may not make temporary tables.", "Grant TEMP on the database.")
-    if not may_create and not (there and session.known.exists):
-        raise TargetRefused(
-            f"Role {role} may not create schemas in {session.target.info.database}; the ledger needs one.",
-            f'GRANT CREATE ON DATABASE "{session.target.info.database}" TO "{role}"',
-        )
-
-
-def confirm(session: Session, made: Plan) -> None:
-    """Leave the ledger as a run does that has nothing to move.
-
-    What proves that sources are as they were loaded, and the schema at its head, is kept anew where what is kept proves
-    it no more, and stages of loads that were ended are dropped.
-    """
-    stamps = {s.source.name: s.stamp for s in session.snapshots if s.stamp.settled and not s.salvaged}
-    names = stamps.keys() - trust.proven(session.known, stamps)
-    run_id = last_run(session, made)
-    if run_id and session.target.folder is not None:
-        heads.record(session.connection, session.known, UUID(run_id), session.target.schema, session.target.folder)
-    if run_id:
-        _record_sources(session, made, [source for source in made.sources if source.name in names], UUID(run_id))
-    stages.sweep(session.connection, session.target.name)
-
-
-@dataclass
-class Work:
-    """What is to be made: planned once more when the schema is there, and what was planned before is let go of.
-
-    :ivar made: the plan.
-    :ivar derived: what is to be made of the schema, where there is no application.
-    """
-
-    made: Plan
-    derived: Derived | None
-
-    def plan_again(self, session: Session) -> None:
-        """Plan with the target as it is now, and with what the ledger now says is ours."""
-        sources, before = self.made.sources, None if self.derived else self.made
-        del self.made, self.derived
-        self.made, self.derived = make_plan(session, sources, before)
 
 
 def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> Report:
@@ -144,7 +82,7 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
             ledger.recount(connection, name, schema, table)
     let_go()
     # Before anything counts as verified: a run that is killed here is finished by the next one.
-    _record_sources(session, made, [s for s in made.sources if s.name not in session.unchanged], run_id)
+    record_sources(session, made, [s for s in made.sources if s.name not in session.unchanged], run_id)
     patched = {identity: item.patched for identity, item in loaded.items() if item.patched}
     outcomes = compare(session, tuple(stale), patched)
     let_go()
@@ -197,28 +135,3 @@ def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID)
                 connection, target.name, run_id, target.schema, [(i.kind, i.name, i.table, i.sql) for i in some]
             )
     return tuple(f"{item.kind} {item.name}" for item in wanted)
-
-
-def _record_sources(session: Session, made: Plan, sources: Sequence[Inspected], run_id: UUID) -> None:
-    taken = {item.source.name: item for item in session.snapshots}
-    plans: dict[str, list[TablePlan]] = {}
-    skipped: dict[str, list[SkippedTable]] = {}
-    for plan in made.tables:
-        plans.setdefault(plan.source, []).append(plan)
-    for left in made.skipped:
-        skipped.setdefault(left.source, []).append(left)
-    for some in batched(sources, _SOURCES):
-        found = [
-            ledger.Source(
-                source.name,
-                source.path,
-                source.size,
-                source.sha256,
-                json_parts(profile.to_json(source.profile)),
-                definition.to_json(source, plans.get(source.name, ()), skipped.get(source.name, ())),
-                trust.stamp_to_json(taken[source.name]),
-                trust.catalog_to_json(source.catalog),
-            )
-            for source in some
-        ]
-        ledger.record_sources(session.connection, session.target.name, run_id, found)

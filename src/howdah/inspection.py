@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from howdah import create, ddl, heads, order, pg, profile, profiling, trial
+from howdah import heads, order, pg, profile
 from howdah.application import Application
 from howdah.catalog import postgres, sqlite
 from howdah.catalog.model import SourceCatalog, TargetCatalog, TargetTable
 from howdah.choices import Choices
-from howdah.ddl.foreign_keys import not_valid
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import Finding
 from howdah.header import shown
@@ -24,6 +24,10 @@ from howdah.progress import Event, Progress
 from howdah.report import TargetInfo
 from howdah.shared import Shared
 from howdah.snapshot import Snapshot
+
+# What derives a schema, and with it the parser of SQL, loads only where there is no application.
+if TYPE_CHECKING:
+    from howdah import ddl
 
 # Bytes from which on a second connection to the snapshot is worth its while; SQLite works without Python's lock.
 _LARGE = 64 << 20
@@ -79,6 +83,8 @@ def inspect(
 
 def _measured(snapshot: Snapshot, catalog: SourceCatalog, sample: int | None) -> Profile:
     """Return the profile of a source; the tables of a large one are measured two at a time."""
+    from howdah import profiling
+
     if snapshot.size < _LARGE or sample:
         return profiling.measure(snapshot.path, catalog.tables, sample)
     # Each thread takes the next table when it is done with one; an iterator over a tuple may be shared.
@@ -139,6 +145,9 @@ def plan_derived(
 
     :raises TargetRefused: tables that are not ours are in the way, or ours lack a column of the source.
     """
+    from howdah import create, ddl, trial
+    from howdah.ddl.foreign_keys import not_valid
+
     settled = {name: load.target_table for name, load in known.loads.items() if load.target_schema == target.schema}
     derive = partial(ddl.derive, sources, style=choices.identifiers, settled=settled)
     derived = derive(target.schema)

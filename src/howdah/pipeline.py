@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from howdah.apply import Work, apply, confirm, refuse
 from howdah.due import entry_of, is_verified, must_load, sources_read, tables_due, waiting_reasons
 from howdah.errors import VerificationFailed
 from howdah.plan import Inspected, Plan, TablePlan
@@ -12,12 +12,14 @@ from howdah.progress import Event, Progress, silent
 from howdah.proof import compare, note_differences
 from howdah.report import Report
 from howdah.reporting import last_run, make_report
-from howdah.risk import Forecast
 from howdah.session import Request, Session, freeze, inspect, ledger_name, make_plan, opened
+from howdah.standing import Work, confirm, refuse
 
 __all__ = ["Request", "ledger_name", "migrate", "plan", "verify"]
 
-# Arrow loads only where rows need it: see the function that imports howdah.forecast.
+# What tries, moves or compares rows loads only where it is needed: see the functions that import it.
+if TYPE_CHECKING:
+    from howdah.risk import Forecast
 
 
 def plan(request: Request, progress: Progress = silent) -> Plan:
@@ -70,6 +72,8 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
         if not due and not work.made.statements and not unfinished:
             confirm(session, work.made)
             return make_report(session, work.made, "migrate", last_run(session, work.made), changed=False)
+        from howdah.apply import apply
+
         return apply(session, work, due)
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from howdah import casts, reverse
 from howdah.catalog.model import SourceCatalog, SourceTable, TargetCatalog, TargetTable, TargetType
@@ -14,7 +14,9 @@ from howdah.findings import Finding
 from howdah.profile import Profile, TableProfile
 from howdah.report import TargetInfo
 from howdah.reverse import Stored, Way
-from howdah.risk import Forecast
+
+if TYPE_CHECKING:
+    from howdah.risk import Forecast
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from howdah import application as applications
 from howdah import choices, discover, heads, inspection, ledger, pg, snapshot, trust
@@ -16,7 +17,6 @@ from howdah.application import Application
 from howdah.catalog.sqlite import let_go
 from howdah.choices import Choices
 from howdah.clock import Clock
-from howdah.ddl import Derived
 from howdah.discover import SourceFile
 from howdah.errors import ConfigurationError
 from howdah.examination import Examinations, examining
@@ -26,6 +26,9 @@ from howdah.ledger import Ledger
 from howdah.plan import Inspected, Plan
 from howdah.progress import Event, Progress
 from howdah.workspace import workspace
+
+if TYPE_CHECKING:
+    from howdah.ddl import Derived
 
 
 @dataclass(frozen=True)

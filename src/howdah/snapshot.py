@@ -12,7 +12,7 @@ from errno import EDQUOT, ENOSPC
 from functools import partial
 from pathlib import Path
 
-from howdah import copying, header, salvage
+from howdah import copying, header
 from howdah.discover import SourceFile
 from howdah.errors import SourceError
 from howdah.examination import Examinations, damaged, problem_of
@@ -142,6 +142,8 @@ def take(
         else:
             problem = problem_of(target)
         if problem and salvaging:
+            from howdah import salvage
+
             damaged_copy = target.rename(target.with_suffix(".damaged"))
             findings = salvage.rebuild(damaged_copy, target, source.name, problem)
             damaged_copy.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from tests.bench.generate import Size, write_tables
 from tests.bench.measure import measure
 from tests.bench.results import Results, Run, failure
 from tests.bench.target import SETTINGS, Database, Fingerprint, Server, server
-from tests.bench.tools import HERE, Tools
+from tests.bench.tools import HERE, ROOT, Tools
 from tests.packages import Missing
 
 # What a loader of the peers' kind does; the rest of a migration is before and after it.
@@ -57,6 +58,8 @@ def run(options: Options, say: Say = lambda _: None) -> Results:
     described = machine.describe(options.folder)
     say("source: writing it, or taking the one that is there")
     original = stage.source(options.folder, options.size)
+    # As every library of a peer is.
+    compileall.compile_dir(ROOT / "src" / "howdah", quiet=1)
     on_server = [one for one in options.contestants if one.where == "server"]
     on_instance = [one for one in options.contestants if one.where == "instance"]
     runs: list[Run] = []

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from howdah import inspection, snapshot
+from howdah import profiling, snapshot
 from howdah.errors import TargetRefused
 from howdah.pipeline import Request, migrate, plan, verify
 from howdah.verify import target, together
@@ -79,7 +79,7 @@ def unreadable(monkeypatch):
 
     def apply():
         monkeypatch.setattr(snapshot, "take", refuse)
-        monkeypatch.setattr(inspection.profiling, "measure", refuse)
+        monkeypatch.setattr(profiling, "measure", refuse)
 
     return apply
 

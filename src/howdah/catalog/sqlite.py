@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from howdah.catalog import statements, virtual
 from howdah.catalog.model import (
     SourceCatalog,
     SourceColumn,
@@ -28,6 +27,8 @@ from howdah.shared import Shared
 # PRAGMA table_xinfo marks generated columns with 2 (virtual) and 3 (stored); 1 hides a virtual table's
 # column.
 _GENERATED = (2, 3)
+
+# The parser of SQL loads only where a schema is read: see the functions that import it.
 
 
 def open_snapshot(path: Path) -> AbstractContextManager[sqlite3.Connection]:
@@ -84,6 +85,8 @@ def read(path: Path) -> SourceCatalog:
 
 
 def _read(connection: sqlite3.Connection) -> SourceCatalog:
+    from howdah.catalog import virtual
+
     master = connection.execute(
         "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master ORDER BY rowid"
     ).fetchall()
@@ -151,6 +154,8 @@ def _table(
     sql_of: dict[tuple[str, str], str],
     shared: Shared,
 ) -> SourceTable:
+    from howdah.catalog import statements
+
     info = connection.execute(f"PRAGMA table_xinfo({quoted(name)})").fetchall()
     try:
         said, readable = statements.table(text, len(info)), True
@@ -206,6 +211,8 @@ def _rowid_alias(
 
 
 def _indexes(connection: sqlite3.Connection, table: str, sql_of: dict[tuple[str, str], str]) -> tuple[SourceIndex, ...]:
+    from howdah.catalog import statements
+
     found = []
     for _, name, unique, origin, partial in connection.execute(f"PRAGMA index_list({quoted(table)})").fetchall():
         parts = [row for row in connection.execute(f"PRAGMA index_xinfo({quoted(name)})") if row[5]]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
@@ -38,7 +41,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
         if cmd_name not in VERBS:
             return None
-        command = getattr(import_module(f"howdah.cli.{cmd_name}"), cmd_name)
+        with _loading():
+            command = getattr(import_module(f"howdah.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - narrows the type; a test loads every verb
         return command
 
@@ -63,6 +67,19 @@ class _Verbs(click.Group):
             click.echo(f"howdah: unexpected {type(error).__name__}: {first}", err=True)
             click.echo("  next: run it again with --debug and report what it prints", err=True)
             sys.exit(1)
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Look for no garbage while modules load, and not among what they consist of later: it stays to the end."""
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if looked:
+            gc.enable()
 
 
 def fail(error: HowdahError) -> NoReturn:

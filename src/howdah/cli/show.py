@@ -26,7 +26,7 @@ _REASONS = 20
 
 def console() -> Console:
     """Return the console for people; a log gets plain lines of a bearable width."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 120, soft_wrap=False)
+    return Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 120, soft_wrap=False)
 
 
 def print_json(value: dict[str, Any]) -> None:

@@ -18,6 +18,12 @@ MOVING = (
     "numpy",
     "adbc_driver_sqlite",
     "adbc_driver_postgresql",
+    "sqlglot",
+    "rich.progress",
+    "howdah.apply",
+    "howdah.ddl",
+    "howdah.profiling",
+    "howdah.salvage",
 )
 
 
@@ -33,8 +39,21 @@ def test_the_command_line_itself_loads_no_library_of_the_engine() -> None:
     assert not loaded("import howdah.cli") & {*HEAVY, "rich", "howdah.pipeline"}
 
 
-def test_migrate_loads_what_moves_rows_and_makes_schemas_only_when_it_does() -> None:
+def test_migrate_loads_what_moves_rows_and_what_makes_or_reads_schemas_only_when_it_does() -> None:
     assert not loaded("import howdah.cli.migrate") & {*MOVING}
+
+
+def test_no_garbage_is_looked_for_while_a_verb_loads() -> None:
+    script = """
+import click, gc, sys
+from howdah.cli import main
+seen = []
+gc.callbacks.append(lambda phase, info: seen.append(phase))
+main.get_command(click.Context(main), "migrate")
+print(len(seen), gc.isenabled(), gc.get_freeze_count() > 10_000)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "True", "True"]
 
 
 @pytest.mark.parametrize("verb", ["status", "backup"])
