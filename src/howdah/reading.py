@@ -45,7 +45,7 @@ def query(table: SourceTable, condition: str = "") -> str:
     return f"SELECT {table.rowid or '0'}, {columns} FROM {quoted(table.name)}{where}{ordered}"
 
 
-def queries(table: SourceTable, only: Sequence[int] | None) -> Iterator[tuple[str, int]]:
+def queries(table: SourceTable, only: Sequence[int] | None, after: int | None = None) -> Iterator[tuple[str, int]]:
     """Yield what compiled code reads rows by, in their order, one statement after the other.
 
     With each one the number of values that it hands to ``howdah_take`` after the locator, in its condition, which takes
@@ -53,15 +53,17 @@ def queries(table: SourceTable, only: Sequence[int] | None) -> Iterator[tuple[st
     where SQLite might read in another order and sort, and where only some rows are read.
 
     :param only: rowids of the rows, ascending; ``None``: every row.
+    :param after: of every row, those with larger rowids; ``None``: all of them.
     """
     if only is None:
+        behind = "" if after is None else f"{table.rowid} > {after}"
         if not table.rowid or table.virtual or len(table.columns) >= _ARGUMENTS:
-            yield query(table), -1
+            yield query(table, behind), -1
             return
         values = ", ".join([table.rowid, *(quoted(column.name) for column in table.columns)])
         # Without an index: through one that has all columns, SQLite might come by the rows in its order.
-        walk = f"SELECT 1 FROM {quoted(table.name)} NOT INDEXED WHERE howdah_take({values}) ORDER BY {table.rowid}"
-        yield walk, len(table.columns)
+        where = " AND ".join(filter(None, [behind, f"howdah_take({values})"]))
+        yield f"SELECT 1 FROM {quoted(table.name)} NOT INDEXED WHERE {where} ORDER BY {table.rowid}", len(table.columns)
         return
     for start in range(0, len(only), _TOGETHER):
         chosen = ",".join(map(str, only[start : start + _TOGETHER]))

@@ -1,11 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t
 
-
-cdef extern from "source.h" nogil:
-    ctypedef struct Value:
-        int type
-        int64_t integer
-        double real
+from howdah.native.source cimport Value
 
 
 cdef extern from "shape.h" nogil:

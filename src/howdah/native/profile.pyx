@@ -8,6 +8,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 from howdah.native cimport sqlite as c
+from howdah.native.source cimport Value
 
 
 cdef extern from "tally.h" nogil:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from howdah.native.snapshot import Snapshot
+from howdah.native.tree import StoredRows
 from howdah.vector.fields import Field
 
 class ReadError(Exception):
@@ -46,8 +47,8 @@ class Rows:
 
     def __init__(
         self,
-        source: Snapshot,
-        query: str,
+        source: Snapshot | StoredRows,
+        query: str = "",
         fields: Sequence[Field] | None = None,
         key: Sequence[int] = (),
         *,
@@ -63,6 +64,7 @@ class Rows:
         :param size: no further row once there are so many bytes, by the values in the source.
         :param chunk: number to put in front of staged rows.
         :raises ReadError: the file is damaged, or cannot be read.
+        :raises UnknownError: what comes next in the pages is not of the usual kind.
         """
     def close(self) -> None:
         """End the query."""

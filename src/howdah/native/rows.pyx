@@ -6,10 +6,14 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from howdah.native.snapshot cimport Snapshot
+from howdah.native.source cimport Value
 from howdah.native.sqlite cimport (
     SQLITE_DONE, SQLITE_OK, SQLITE_ROW, sqlite3_column_count, sqlite3_column_int64, sqlite3_finalize,
     sqlite3_prepare_v2, sqlite3_step, sqlite3_stmt, sqlite3_value, sqlite3_value_int64,
 )
+from howdah.native.tree cimport TREE_END, TREE_ROW, TREE_UNKNOWN, StoredRows
+
+from howdah.native.tree import UnknownError
 
 
 cdef extern from "buffer.h" nogil:
@@ -25,9 +29,6 @@ cdef extern from "buffer.h" nogil:
 
 
 cdef extern from "source.h" nogil:
-    ctypedef struct Value:
-        size_t size
-        int type
     int SQLITE_TEXT, SQLITE_BLOB
     void value_of(sqlite3_value *argument, Value *value)
     void value_read(sqlite3_stmt *statement, int column, Value *value)
@@ -50,6 +51,10 @@ cdef extern from "image.h" nogil:
     uint64_t lookup3(const Buffer *row)
     void lookup3_both(const Buffer *one, const Buffer *other, uint64_t *images)
     int row_checked(const uint8_t *row, size_t size, const uint32_t *oids, int count)
+
+
+# What else may come of fetching rows than what SQLite has numbers for.
+cdef int _UNKNOWN = -1
 
 
 class ReadError(Exception):
@@ -117,9 +122,10 @@ cdef struct Page:
 
 
 cdef class Rows:
-    """The rows of a query; see the stub."""
+    """The rows of a query, or those in a table's pages; see the stub."""
 
     cdef Snapshot _source
+    cdef StoredRows _stored
     cdef sqlite3_stmt *_statement
     cdef int _columns, _field_count, _key_count
     cdef Field *_fields
@@ -136,16 +142,15 @@ cdef class Rows:
     cdef Batch _batch
     cdef Page _page
 
-    def __cinit__(self, Snapshot source not None, str query, fields=None, key=(), *, bint located=True, bint staged=False, oids=None, int walked=-1):
-        cdef bytes sql = query.encode()
+    def __cinit__(self, source not None, str query="", fields=None, key=(), *, bint located=True, bint staged=False, oids=None, int walked=-1):
         cdef int number
         self._located, self._encoded, self._staged = located, fields is not None, staged
         fields = fields or ()
-        self._source = source
-        if sqlite3_prepare_v2(source.handle(), sql, -1, &self._statement, NULL) != SQLITE_OK:
-            raise self._failed()
-        self._walked = walked >= 0
-        self._columns = walked if self._walked else sqlite3_column_count(self._statement) - 1
+        if isinstance(source, StoredRows):
+            self._stored = source
+            self._columns = self._stored.columns
+        else:
+            self._prepare(source, query, walked)
         self._field_count, self._key_count = len(fields), len(key)
         self._fields = <Field *>calloc(self._field_count + 1, sizeof(Field))
         self._values = <Value *>calloc(self._columns + 1, sizeof(Value))
@@ -165,6 +170,14 @@ cdef class Rows:
             if not 0 <= place < self._field_count:
                 raise ValueError(f"There is no field {place}.")
             self._keys[number] = place
+
+    cdef _prepare(self, Snapshot source, str query, int walked):
+        cdef bytes sql = query.encode()
+        self._source = source
+        if sqlite3_prepare_v2(source.handle(), sql, -1, &self._statement, NULL) != SQLITE_OK:
+            raise self._failed()
+        self._walked = walked >= 0
+        self._columns = walked if self._walked else sqlite3_column_count(self._statement) - 1
 
     cdef _fill(self, Field *made, field, bytes stand_in):
         if not -1 <= field.place < self._columns:
@@ -191,7 +204,7 @@ cdef class Rows:
 
     def close(self):
         sqlite3_finalize(self._statement)
-        self._statement = NULL
+        self._statement, self._stored = NULL, None
 
     cdef _failed(self):
         return ReadError(self._source.failure())
@@ -199,7 +212,7 @@ cdef class Rows:
     def read(self, int64_t rows, size_t size, int chunk=0):
         cdef Batch batch = Batch()
         cdef int result = SQLITE_DONE
-        if not self._statement:
+        if not self._statement and self._stored is None:
             raise ValueError("The rows are closed.")
         if self._over:
             return None
@@ -209,6 +222,8 @@ cdef class Rows:
             self._images(batch)
         self._batch = None
         batch.rows = self._page.rows
+        if result == _UNKNOWN:
+            raise UnknownError
         if result != SQLITE_ROW and result != SQLITE_DONE:
             raise self._failed()
         if (
@@ -223,7 +238,9 @@ cdef class Rows:
     cdef int _fetch(self, int64_t rows, size_t size, int chunk) noexcept nogil:
         cdef int result = SQLITE_ROW
         self._page = Page(rows, 0, size, chunk, False)
-        if self._walked:
+        if self._stored is not None:
+            result = self._fetch_stored()
+        elif self._walked:
             result = self._source.walk(self._statement, _take, <void *>self)
         else:
             while not self._page.over:
@@ -233,14 +250,24 @@ cdef class Rows:
                 self._step()
         return result
 
+    cdef int _fetch_stored(self) noexcept nogil:
+        cdef int64_t rowid = 0
+        cdef int result = TREE_ROW
+        while not self._page.over:
+            result = self._stored.next(&rowid)
+            if result != TREE_ROW:
+                break
+            self._add(rowid, self._stored.values)
+        return SQLITE_ROW if result == TREE_ROW else SQLITE_DONE if result == TREE_END else _UNKNOWN
+
     cdef void _step(self) noexcept nogil:
         """Take in the row that the query is at."""
         cdef int column
         for column in range(self._columns):
             value_read(self._statement, column + 1, &self._values[column])
-        self._add(sqlite3_column_int64(self._statement, 0))
+        self._add(sqlite3_column_int64(self._statement, 0), self._values)
 
-    cdef void _add(self, int64_t locator) noexcept nogil:
+    cdef void _add(self, int64_t locator, const Value *values) noexcept nogil:
         """Take in the row whose values have been read."""
         cdef int column
         cdef uint64_t digest
@@ -251,20 +278,20 @@ cdef class Rows:
             locator = self._position
         self._row.size = 0
         for column in range(self._columns):
-            value_digest(&self._values[column], &self._row)
-            if self._values[column].type == SQLITE_TEXT or self._values[column].type == SQLITE_BLOB:
-                size += self._values[column].size
+            value_digest(&values[column], &self._row)
+            if values[column].type == SQLITE_TEXT or values[column].type == SQLITE_BLOB:
+                size += values[column].size
         digest = row_digest(&self._row)
         buffer_add(&self._batch._locators._buffer, &locator, sizeof(locator))
         buffer_add(&self._batch._digests._buffer, &digest, sizeof(digest))
         if self._encoded:
-            settled = self._encode(self._batch, locator, self._page.chunk)
+            settled = self._encode(self._batch, locator, values)
             buffer_add(&self._batch._settled._buffer, &settled, sizeof(settled))
         self._page.rows += 1
         self._page.over = self._page.rows == self._page.most or self._page.size_left <= size
         self._page.size_left -= size
 
-    cdef bint _encode(self, Batch batch, int64_t locator, int chunk) noexcept nogil:
+    cdef bint _encode(self, Batch batch, int64_t locator, const Value *values) noexcept nogil:
         """Add a row to the stream, and its key to the keys; return whether it is settled, and there."""
         cdef Buffer *stream = &batch._stream._buffer
         cdef Buffer *keys = &batch._keys._buffer
@@ -276,10 +303,10 @@ cdef class Rows:
             buffer_add32(stream, 8)
             buffer_add64(stream, <uint64_t>locator)
             buffer_add32(stream, 4)
-            buffer_add32(stream, <uint32_t>chunk)
+            buffer_add32(stream, <uint32_t>self._page.chunk)
         begin = stream.size
         for number in range(self._field_count):
-            if not field_add(&self._fields[number], self._values, stream):
+            if not field_add(&self._fields[number], values, stream):
                 stream.size = start
                 return False
             self._ends[number] = stream.size
@@ -324,7 +351,7 @@ cdef bint _take(void *rows, int size, sqlite3_value **arguments) noexcept nogil:
     cdef int column
     for column in range(min(size - 1, (<Rows>rows)._columns)):
         value_of(arguments[column + 1], &(<Rows>rows)._values[column])
-    (<Rows>rows)._add(sqlite3_value_int64(arguments[0]))
+    (<Rows>rows)._add(sqlite3_value_int64(arguments[0]), (<Rows>rows)._values)
     return (<Rows>rows)._page.over
 
 

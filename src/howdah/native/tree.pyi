@@ -20,13 +20,8 @@ class StoredRows:
     """
 
     def __init__(self, file: int, root: int, columns: bytes, *, page_size: int, usable: int, pages: int) -> None: ...
-    def read(self, rows: int) -> tuple[bytearray, bytearray]:
-        """Return locators (int64) and digests (uint64) of so many more rows; of fewer at the end.
-
-        :raises UnknownError: SQLite may be able to read on, or to say what is wrong.
-        """
     def count(self, columns: Sequence[Counts]) -> int:
-        """Count the values of each column in the rows that were not read yet, and return the number of these rows.
+        """Count the values of each column, and return the number of rows.
 
         :raises UnknownError: what was counted is of no use.
         """

@@ -1,9 +1,13 @@
-"""Reads a table of a snapshot in batches, by compiled code: digested, and as a COPY stream where that is simple."""
+"""Reads a table of a snapshot in batches, by compiled code: digested, and as a COPY stream where that is simple.
+
+What is usual is read as it lies in the pages, and the rest by SQLite; what comes of it is the same.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +18,8 @@ from howdah.catalog.sqlite import open_compiled
 from howdah.errors import SourceError
 from howdah.native.rows import Batch, ReadError, Rows
 from howdah.native.snapshot import OpenError
+from howdah.native.tree import UnknownError
+from howdah.pages import stored_rows
 from howdah.reading import queries
 from howdah.vector.fields import Field
 
@@ -44,12 +50,18 @@ def batches(
     :param only: rowids to read, ascending; ``None``: all rows.
     :raises SourceError: the snapshot cannot be read.
     """
-    number, located = 0, bool(table.rowid)
+    number, last = 0, None
+    make = partial(Rows, fields=fields, key=key, staged=staged, oids=oids)
+    if only is None:
+        with suppress(UnknownError), stored_rows(path, table) as stored, closing(make(stored)) as rows:
+            while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
+                yield batch
+                number, last = number + 1, int(np.frombuffer(batch.locators, np.int64)[-1])
+            return
     try:
         with open_compiled(path) as source:
-            for text, walked in queries(table, None if only is None else only.tolist()):
-                rows = Rows(source, text, fields, key, located=located, staged=staged, oids=oids, walked=walked)
-                with closing(rows):
+            for text, walked in queries(table, None if only is None else only.tolist(), last):
+                with closing(make(source, text, located=bool(table.rowid), walked=walked)) as rows:
                     while batch := rows.read(UNIT_ROWS, UNIT_BYTES, number):
                         yield batch
                         number += 1

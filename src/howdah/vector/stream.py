@@ -18,8 +18,7 @@ from howdah.native.rows import Batch
 from howdah.plan import TablePlan
 from howdah.reading import Row, rows, some
 from howdah.rowcast import RowError
-from howdah.vector import stored
-from howdah.vector.batches import UNIT_BYTES
+from howdah.vector.batches import UNIT_BYTES, batches
 from howdah.vector.digests import Content, Digests, of_chunk
 from howdah.vector.encode import Encoder, Reject
 from howdah.vector.prefetch import ahead
@@ -99,8 +98,9 @@ def digested(path: Path, plan: TablePlan) -> Generator[tuple[NDArray[np.int64], 
 
     :raises SourceError: the snapshot cannot be read.
     """
-    with closing(ahead(stored.digested(path, plan.table), plan.rows)) as found:
-        yield from found
+    with closing(ahead(batches(path, plan.table), plan.rows)) as found:
+        for batch in found:
+            yield _locators(batch), _digests(batch)
 
 
 class Walker:

@@ -1,4 +1,4 @@
-"""Rows as they lie in the pages have the digests that SQLite's interface gives them, or are left to SQLite."""
+"""Rows as they lie in the pages are those that SQLite's interface gives, or are left to SQLite."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from howdah.catalog import sqlite
 from howdah.native.tree import UnknownError
-from howdah.vector import stored
-from howdah.vector.batches import batches
+from howdah.reading import queries
+from howdah.vector import batches
+from howdah.vector.fields import Field, Kind
 
 VALUES = st.one_of(
     st.none(),
@@ -26,6 +27,8 @@ VALUES = st.one_of(
     st.builds(lambda text, n: text * n, st.text("aé", min_size=1, max_size=3), st.integers(300, 9000)),
 )
 DDL = "CREATE TABLE t (a, r REAL, id INTEGER PRIMARY KEY, n NUMERIC, s TEXT, d DOUBLE PRECISION)"
+
+FIELDS = [Field(2, Kind.INTEGER, width=8), Field(4, Kind.TEXT), Field(1, Kind.FLOAT, width=8)]
 
 
 @pytest.fixture
@@ -49,13 +52,31 @@ def table_of(path):
     return next(table for table in sqlite.read(path).tables if table.name == "t")
 
 
-def both(given_rows):
-    return [np.concatenate([part[place] for part in given_rows]).tolist() if given_rows else [] for place in (0, 1)]
+def read(path, table):
+    """Return locators, digests and streams of all rows, batch by batch."""
+    found = batches.batches(path, table, FIELDS if len(table.columns) == len(DDL.split(",")) else None)
+    return [tuple(map(bytes, (b.locators, b.digests, b.settled, b.stream))) for b in found]
 
 
 def by_sqlite(path, table):
-    found = list(batches(path, table))
-    return both([(np.frombuffer(b.locators, np.int64), np.frombuffer(b.digests, np.uint64)) for b in found])
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(batches, "stored_rows", unknown)
+        return read(path, table)
+
+
+def unknown(*_):
+    raise UnknownError
+
+
+def by_pages(path, table):
+    """Return the same, but nothing that SQLite reads."""
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(batches, "queries", unknown)
+        return read(path, table)
+
+
+def rowids(found):
+    return [n for locators, *_ in found for n in np.frombuffer(locators, np.int64).tolist()]
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,7 +96,7 @@ def test_digests_are_those_of_sqlite(tmp_path_factory, rows, ids, page_size):
         )
         connection.commit()
     table = table_of(path)
-    assert both(list(stored.as_stored(path, table))) == by_sqlite(path, table)
+    assert by_pages(path, table) == by_sqlite(path, table)
 
 
 def test_a_deep_tree_with_gaps_is_read_in_its_order(make):
@@ -87,9 +108,10 @@ def test_a_deep_tree_with_gaps_is_read_in_its_order(make):
         connection.execute("DELETE FROM t WHERE id % 7 = 0 OR id BETWEEN 9000 AND 12000")
         connection.commit()
     table = table_of(path)
-    found = both(list(stored.as_stored(path, table)))
+    found = by_pages(path, table)
+    assert len(found) > 1
     assert found == by_sqlite(path, table)
-    assert found[0] == sorted(found[0])
+    assert rowids(found) == sorted(rowids(found))
 
 
 @pytest.mark.parametrize(
@@ -108,8 +130,8 @@ def test_what_is_stored_otherwise_is_left_to_sqlite(make, statements):
         connection.commit()
     table = table_of(path)
     with pytest.raises(UnknownError):
-        list(stored.as_stored(path, table))
-    assert both(list(stored.digested(path, table))) == by_sqlite(path, table)
+        by_pages(path, table)
+    assert read(path, table) == by_sqlite(path, table)
 
 
 def test_rows_that_are_older_than_a_column_are_left_to_sqlite(make, monkeypatch):
@@ -118,13 +140,15 @@ def test_rows_that_are_older_than_a_column_are_left_to_sqlite(make, monkeypatch)
         connection.execute("ALTER TABLE t ADD COLUMN b DEFAULT 'new'")
         connection.execute("UPDATE t SET b = 'known' WHERE rowid <= 250")
         connection.commit()
-    monkeypatch.setattr(stored, "UNIT_ROWS", 100)
+    monkeypatch.setattr(batches, "UNIT_ROWS", 100)
+    asked = []
+    monkeypatch.setattr(batches, "queries", lambda *given: asked.append(given[2]) or queries(*given))
     table = table_of(path)
-    rows = stored.as_stored(path, table)
-    assert [len(next(rows)[0]) for _ in range(2)] == [100, 100]
-    with pytest.raises(UnknownError):
-        next(rows)
-    assert both(list(stored.digested(path, table))) == by_sqlite(path, table)
+    found = read(path, table)
+    # The batch in which they begin is read again, so that batches are what they would be.
+    assert asked == [200]
+    assert found == by_sqlite(path, table)
+    assert rowids(found) == list(range(1, 1001))
 
 
 def test_damage_is_never_taken_for_rows(make):
@@ -141,10 +165,9 @@ def test_damage_is_never_taken_for_rows(make):
             broken[at] = chance.randrange(256)
         path.write_bytes(broken)
         try:
-            found = both(list(stored.as_stored(path, table)))
+            found = rowids(by_pages(path, table))
         except UnknownError:
             odd += 1
             continue
-        assert len(found[0]) == len(found[1])
-        assert found[0] == sorted(found[0])
+        assert found == sorted(found)
     assert odd > 100
