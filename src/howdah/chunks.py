@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
+import numpy as np
+from numpy.typing import NDArray
 
 from howdah.images import Images
+from howdah.order import batched
 from howdah.pg import Connection
 from howdah.plan import TablePlan
+
+Places = NDArray[np.int64]
+
+# Chunks that are read at once: of each, some hundred kilobytes.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -33,29 +41,56 @@ def imaged(connection: Connection, application: str, plan: TablePlan) -> list[Im
     return [Imaged(*row) for row in rows]
 
 
-def images(connection: Connection, application: str, plan: TablePlan, ordinal: int) -> Images:
-    """Return what the ledger keeps of the rows of a chunk."""
-    found, _ = _read(connection, application, plan, ordinal, with_keys=False)
-    return Images.from_bytes(found)
+def images(connection: Connection, application: str, plan: TablePlan, wanted: Sequence[Imaged]) -> Iterator[Images]:
+    """Yield what the ledger keeps of the rows of some chunks, in their order."""
+    for some in batched(wanted, _TOGETHER):
+        rows = connection.execute(
+            """SELECT ordinal, images FROM howdah.chunk
+               WHERE application = %s AND source = %s AND table_name = %s AND ordinal = ANY (%s)""",
+            [application, *plan.identity, [chunk.ordinal for chunk in some]],
+            binary=True,
+        )
+        # Chunks change under the lock of the run only, which is ours: none is missing.
+        found: dict[int, bytes] = dict(rows.fetchall())
+        for chunk in some:
+            yield Images.from_bytes(found[chunk.ordinal])
 
 
-def images_and_keys(
-    connection: Connection, application: str, plan: TablePlan, ordinal: int
-) -> tuple[Images, pa.BinaryArray]:
-    """Return the same, and the key of each row; see :meth:`howdah.images.Images.keys`."""
-    found, keys = _read(connection, application, plan, ordinal, with_keys=True)
-    made = Images.from_bytes(found)
-    return made, made.keys(keys)
-
-
-def _read(
-    connection: Connection, application: str, plan: TablePlan, ordinal: int, *, with_keys: bool
-) -> tuple[bytes, bytes]:
+def keys(connection: Connection, application: str, plan: TablePlan, chunk: Imaged) -> bytes:
+    """Return the keys of all rows of a chunk; see :meth:`howdah.images.Images.keys`."""
     row = connection.execute(
-        """SELECT images, CASE WHEN %s THEN keys ELSE '' END FROM howdah.chunk
+        """SELECT keys FROM howdah.chunk
            WHERE application = %s AND source = %s AND table_name = %s AND ordinal = %s""",
-        [with_keys, application, *plan.identity, ordinal],
+        [application, *plan.identity, chunk.ordinal],
         binary=True,
     ).fetchone()
-    assert row is not None  # noqa: S101 - chunks change under the lock of the run only, which is ours
-    return row[0], row[1]
+    assert row is not None  # noqa: S101 - as above
+    kept: bytes = row[0]
+    return kept
+
+
+def keys_of(
+    connection: Connection, application: str, plan: TablePlan, wanted: Sequence[tuple[Imaged, Images, Places]]
+) -> list[bytes]:
+    """Return the keys of a few rows of some chunks, one after another.
+
+    :param wanted: chunks, what is kept of their rows, and places of the rows among them.
+    """
+    chunks, starts, sizes = [], [], []
+    for chunk, images, places in wanted:
+        ends = np.cumsum(images.sizes, dtype=np.int64)
+        chunks += [chunk.ordinal] * len(places)
+        starts += (ends - images.sizes)[places].tolist()
+        sizes += images.sizes[places].tolist()
+    # A chunk's keys are put together once; a part of what is still in pieces would have each piece looked up.
+    rows = connection.execute(
+        """SELECT c.ordinal, (SELECT string_agg(substring(c.keys FROM p.start + 1 FOR p.size), '' ORDER BY p.number)
+                              FROM unnest(%s::int[], %s::int[], %s::int[])
+                                   WITH ORDINALITY AS p (ordinal, start, size, number) WHERE p.ordinal = c.ordinal)
+           FROM (SELECT ordinal, keys || ''::bytea AS keys FROM howdah.chunk
+                 WHERE application = %s AND source = %s AND table_name = %s AND ordinal = ANY (%s) OFFSET 0) c""",
+        [chunks, starts, sizes, application, *plan.identity, [chunk.ordinal for chunk, _, _ in wanted]],
+        binary=True,
+    )
+    found: dict[int, bytes] = dict(rows.fetchall())
+    return [found[chunk.ordinal] or b"" for chunk, _, _ in wanted]

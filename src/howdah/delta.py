@@ -71,7 +71,7 @@ def find(connection: Connection, application: str, path: Path, plan: TablePlan, 
     :raises SourceError: the snapshot cannot be read.
     """
     content = Content(plan.table)
-    before = _Before(_images(connection, application, plan))
+    before = _Before(chunks.images(connection, application, plan, chunks.imaged(connection, application, plan)))
     found = _Found()
     most = min(int(entry.source_rows * _MOST), _MOST_ROWS)
     with closing(digested(path, plan)) as now:
@@ -84,12 +84,6 @@ def find(connection: Connection, application: str, path: Path, plan: TablePlan, 
     if found.size > most:
         return None
     return found.delta(content)
-
-
-def _images(connection: Connection, application: str, plan: TablePlan) -> Iterator[Images]:
-    """Yield what the ledger keeps of the rows of a table, chunk by chunk, in their order."""
-    for chunk in chunks.imaged(connection, application, plan):
-        yield chunks.images(connection, application, plan, chunk.ordinal)
 
 
 class _Before:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from heapq import heappop, heappush
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -84,3 +85,36 @@ def as_done(pool: Executor, function: Callable[[T], R], items: Iterable[T]) -> I
         running.add(pool.submit(function, item))
     for one in running:
         yield one.result()
+
+
+def as_ready(
+    pool: Executor, function: Callable[[T], R], items: Sequence[T], needs: Sequence[Collection[int]], most: int
+) -> Iterator[R]:
+    """Yield the results of a function for many items, as they are done; the first ones come first, as far as they can.
+
+    :param needs: for each item the places of those whose results must have been taken before it is begun.
+    :param most: items that are worked on at the same time.
+    :raises ValueError: items need each other in a circle.
+    """
+    left = [len(places) for places in needs]
+    followers: dict[int, list[int]] = {}
+    for place, before in enumerate(needs):
+        for other in before:
+            followers.setdefault(other, []).append(place)
+    ready = [place for place, count in enumerate(left) if not count]
+    running: dict[Future[R], int] = {}
+    done = 0
+    while ready or running:
+        while ready and len(running) < most:
+            place = heappop(ready)
+            running[pool.submit(function, items[place])] = place
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            place = running.pop(future)
+            yield future.result()
+            done += 1
+            for follower in followers.pop(place, ()):
+                left[follower] -= 1
+                if not left[follower]:
+                    heappush(ready, follower)
+    if done < len(items):
+        raise ValueError("Items need each other in a circle.")

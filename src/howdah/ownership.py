@@ -180,44 +180,48 @@ class Writer:
             self._flush()
 
 
-def replace_chunk(
-    connection: Connection,
-    application: str,
-    run_id: object,
-    plan: TablePlan,
-    ordinal: int,
-    images: Images,
-    keys: bytes | None,
-) -> None:
-    """Write a chunk in place of what was there; one without rows goes.
+@dataclass(frozen=True)
+class Written:
+    """A chunk as it is to be.
 
-    :param keys: of the rows that are ours; ``None``: they are as they were.
+    :ivar keys: of the rows that are ours; ``None``: they are as they were.
     """
-    place = {"application": application, "source": plan.source, "table": plan.table.name, "ordinal": ordinal}
-    where = """application = %(application)s AND source = %(source)s AND table_name = %(table)s
-               AND ordinal = %(ordinal)s"""
-    if not len(images):
-        execute(connection, f"DELETE FROM howdah.chunk WHERE {where}", place)
-        return
-    values = place | {
-        "run": run_id,
-        "first": int(images.locators[0]),
-        "last": int(images.locators[-1]),
-        "rows": len(images),
-        "digest": of_chunk(images.locators, images.digests),
-        "images": images.to_bytes(),
-    }
-    if keys is None:
-        execute(
-            connection,
-            f"""UPDATE howdah.chunk SET run_id = %(run)s, first_rowid = %(first)s, last_rowid = %(last)s,
-                       rows = %(rows)s, source_digest = %(digest)b, images = %(images)b WHERE {where}""",
-            values,
-        )
-        return
-    execute(connection, f"DELETE FROM howdah.chunk WHERE {where}", place)
-    row = (ordinal, run_id, values["first"], values["last"], len(images), values["digest"], keys, values["images"])
-    _write(connection, [(application, *plan.identity, *row)])
+
+    ordinal: int
+    images: Images
+    keys: bytes | None = None
+
+
+def replace_chunks(
+    connection: Connection, application: str, run_id: object, plan: TablePlan, chunks: Sequence[Written]
+) -> None:
+    """Write chunks in place of what was there; one without rows goes."""
+    known = (application, *plan.identity)
+    where = "application = %s AND source = %s AND table_name = %s"
+    same = [chunk for chunk in chunks if chunk.keys is None]
+    if same:
+        statement = f"""UPDATE howdah.chunk SET run_id = %s, source_digest = %b, images = %b
+                        WHERE {where} AND ordinal = %s"""
+        with connection.cursor() as cursor:
+            # The server works on one while the next one is made.
+            cursor.executemany(
+                statement,
+                (
+                    (run_id, of_chunk(c.images.locators, c.images.digests), c.images.to_bytes(), *known, c.ordinal)
+                    for c in same
+                ),
+            )
+    others = [chunk for chunk in chunks if chunk.keys is not None]
+    if others:
+        gone = [chunk.ordinal for chunk in others]
+        execute(connection, f"DELETE FROM howdah.chunk WHERE {where} AND ordinal = ANY (%s)", [*known, gone])
+        _write(connection, ((*known, *_row(chunk, run_id)) for chunk in others if len(chunk.images)))
+
+
+def _row(chunk: Written, run_id: object) -> tuple[Any, ...]:
+    locators, digest = chunk.images.locators, of_chunk(chunk.images.locators, chunk.images.digests)
+    place = (chunk.ordinal, run_id, int(locators[0]), int(locators[-1]), len(locators))
+    return (*place, digest, chunk.keys, chunk.images.to_bytes())
 
 
 def record_retained(connection: Connection, application: str, run_id: object, plan: TablePlan, retained: str) -> int:

@@ -9,13 +9,16 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from howdah import checks, ledger, merge, ownership, record, staging
-from howdah.chunks import Imaged, imaged, images_and_keys
+from howdah import checks, chunks, ledger, merge, ownership, record, staging
+from howdah.chunks import Imaged
 from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
 from howdah.delta import Delta, Locators
-from howdah.images import Images, Keys, raw
+from howdah.images import Images, Keys, binary, raw
+from howdah.order import batched
+from howdah.ownership import Written
 from howdah.pg import BrokenConstraint, Connection, execute, qualified
 from howdah.plan import TablePlan
 from howdah.quarantine import DEPENDS_ON_ROWS
@@ -25,6 +28,8 @@ from howdah.vector.digests import Digests
 
 # A chunk does not grow beyond so many rows.
 _LARGEST = 4 * UNIT_ROWS
+# Chunks that are in memory at once: with their keys, about half a megabyte each.
+_TOGETHER = 16
 
 
 class NotPatchedError(Exception):
@@ -125,11 +130,11 @@ def _deleted(connection: Connection, stage: Stage, target: str) -> int:
     return deleted
 
 
-def _touched(chunks: list[Imaged], locators: Locators) -> Iterator[tuple[int, Locators]]:
+def _touched(known: list[Imaged], locators: Locators) -> Iterator[tuple[int, Locators]]:
     """Yield the place of each chunk that some locators are within, or right behind, and those."""
-    if not chunks:
+    if not known:
         return
-    firsts = np.array([chunk.first for chunk in chunks[1:]], np.int64)
+    firsts = np.array([chunk.first for chunk in known[1:]], np.int64)
     places = np.searchsorted(firsts, locators, "right")
     for place in np.unique(places).tolist():
         yield place, locators[places == place]
@@ -137,40 +142,71 @@ def _touched(chunks: list[Imaged], locators: Locators) -> Iterator[tuple[int, Lo
 
 def _record_chunks(connection: Connection, context: Context, plan: TablePlan, delta: Delta, come: Keys) -> Keys:
     """Bring the chunks of the ledger up to date; return the keys of the rows that go, of those that are ours."""
-    found = Keys.none()
-    chunks = imaged(connection, context.application, plan)
-    last = chunks[-1].last if chunks else np.iinfo(np.int64).min
+    found: list[Keys] = []
+    known = chunks.imaged(connection, context.application, plan)
+    last = known[-1].last if known else np.iinfo(np.int64).min
     behind = delta.come > last
-    gone = dict(_touched(chunks, delta.gone))
-    within = dict(_touched(chunks, delta.come[~behind]))
-    for place in sorted(gone.keys() | within.keys()):
-        ordinal = chunks[place].ordinal
-        images, keys = images_and_keys(connection, context.application, plan, ordinal)
-        away, rows = gone.get(place, delta.gone[:0]), within.get(place, delta.come[:0])
-        places = np.searchsorted(images.locators, away)
-        before = keys.take(pa.array(places))
-        went = np.flatnonzero(images.sizes[places] > 0)
-        found.add(away[went], raw(before)[0].tobytes(), images.sizes[places][went])
-        arrived = _some(delta, come, rows)
-        if np.array_equal(away, rows) and before.equals(arrived[0].values):
-            # Rows that have other values under the same keys, as most changes are.
-            digests = images.digests.copy()
-            digests[places] = arrived[1]
-            _write(connection, context, plan, ordinal, _Made(replace(images, digests=digests), keys), keys=False)
-            continue
-        stays = np.ones(len(images), np.bool_)
-        stays[places] = False
-        kept = Keys(images.locators[stays], keys.filter(pa.array(stays)))
-        made = _made(kept, images.digests[stays], arrived)
-        same_keys = raw(made.keys)[0].tobytes() == raw(keys)[0].tobytes()
-        _write(connection, context, plan, ordinal, made, keys=not same_keys)
-    free = max((chunk.ordinal for chunk in chunks), default=-1) + 1
+    gone = dict(_touched(known, delta.gone))
+    within = dict(_touched(known, delta.come[~behind]))
+    none = delta.gone[:0]
+    for some in batched(sorted(gone.keys() | within.keys()), _TOGETHER):
+        touched = _kept(connection, context, plan, [(known[p], gone.get(p, none), within.get(p, none)) for p in some])
+        made = []
+        for chunk, rows in touched:
+            ours = chunk.sizes > 0
+            found.append(Keys(chunk.gone[ours], chunk.keys.filter(pa.array(ours))))
+            made.append(_remade(connection, context, plan, chunk, _some(delta, come, rows)))
+        ownership.replace_chunks(connection, context.application, context.run_id, plan, made)
+    free = max((chunk.ordinal for chunk in known), default=-1) + 1
     added = delta.come[behind]
-    for start in range(0, len(added), UNIT_ROWS):
-        made = _made(Keys.none(), delta.digests[:0], _some(delta, come, added[start : start + UNIT_ROWS]))
-        _write(connection, context, plan, free, made, keys=True)
-        free += 1
-    return found
+    for number, start in enumerate(range(0, len(added), UNIT_ROWS), free):
+        new = _made(number, Keys.none(), delta.digests[:0], _some(delta, come, added[start : start + UNIT_ROWS]))
+        ownership.replace_chunks(connection, context.application, context.run_id, plan, [new])
+    return Keys.joined(found)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What the ledger keeps of a chunk from which rows go.
+
+    :ivar gone: locators of those rows, with their places in the chunk, sizes of their keys, and keys.
+    """
+
+    chunk: Imaged
+    images: Images
+    gone: Locators
+    places: chunks.Places
+    sizes: NDArray[np.int32]
+    keys: pa.BinaryArray
+
+
+def _kept(
+    connection: Connection, context: Context, plan: TablePlan, touched: list[tuple[Imaged, Locators, Locators]]
+) -> Iterator[tuple[_Kept, Locators]]:
+    """Yield what the ledger keeps of chunks, and the locators of the rows that come into each."""
+    images = list(chunks.images(connection, context.application, plan, [chunk for chunk, _, _ in touched]))
+    places = [np.searchsorted(each.locators, gone) for each, (_, gone, _) in zip(images, touched, strict=True)]
+    wanted = [(chunk, each, at) for (chunk, _, _), each, at in zip(touched, images, places, strict=True)]
+    keys = chunks.keys_of(connection, context.application, plan, wanted)
+    for (chunk, each, at), (_, gone, come), values in zip(wanted, touched, keys, strict=True):
+        sizes = each.sizes[at]
+        yield _Kept(chunk, each, gone, at, sizes, binary(values, sizes)), come
+
+
+def _remade(
+    connection: Connection, context: Context, plan: TablePlan, kept: _Kept, arrived: tuple[Keys, Digests]
+) -> Written:
+    """Return a chunk as it is to be, now that some rows arrived."""
+    if np.array_equal(kept.gone, arrived[0].locators) and kept.keys.equals(arrived[0].values):
+        # Rows that have other values under the same keys, as most changes are.
+        digests = kept.images.digests.copy()
+        digests[kept.places] = arrived[1]
+        return Written(kept.chunk.ordinal, replace(kept.images, digests=digests))
+    stays = np.ones(len(kept.images), np.bool_)
+    stays[kept.places] = False
+    keys = kept.images.keys(chunks.keys(connection, context.application, plan, kept.chunk))
+    remain = Keys(kept.images.locators[stays], keys.filter(pa.array(stays)))
+    return _made(kept.chunk.ordinal, remain, kept.images.digests[stays], arrived)
 
 
 def _some(delta: Delta, come: Keys, locators: Locators) -> tuple[Keys, Digests]:
@@ -184,15 +220,7 @@ def _some(delta: Delta, come: Keys, locators: Locators) -> tuple[Keys, Digests]:
     return Keys(locators, keys), digests
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A chunk as it is to be."""
-
-    images: Images
-    keys: pa.BinaryArray
-
-
-def _made(kept: Keys, kept_digests: Digests, more: tuple[Keys, Digests]) -> _Made:
+def _made(ordinal: int, kept: Keys, kept_digests: Digests, more: tuple[Keys, Digests]) -> Written:
     """Return a chunk of rows that stay and rows that came."""
     keys, digests = more
     locators = np.concatenate([kept.locators, keys.locators])
@@ -201,13 +229,5 @@ def _made(kept: Keys, kept_digests: Digests, more: tuple[Keys, Digests]) -> _Mad
         raise NotPatchedError
     values = pa.concat_arrays([kept.values, keys.values]).take(pa.array(order))
     sizes = np.diff(raw(values)[1])
-    return _Made(Images(locators[order], np.concatenate([kept_digests, digests])[order], sizes), values)
-
-
-def _write(connection: Connection, context: Context, plan: TablePlan, ordinal: int, made: _Made, *, keys: bool) -> None:
-    """Write a chunk.
-
-    :param keys: they are not as they were.
-    """
-    written = raw(made.keys)[0].tobytes() if keys else None
-    ownership.replace_chunk(connection, context.application, context.run_id, plan, ordinal, made.images, written)
+    images = Images(locators[order], np.concatenate([kept_digests, digests])[order], sizes)
+    return Written(ordinal, images, raw(values)[0].tobytes())

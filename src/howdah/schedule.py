@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from howdah import ledger, pg
 from howdah.context import Context, Loaded, Merged
 from howdah.findings import Finding
-from howdah.order import as_done
+from howdah.order import as_ready
 from howdah.plan import Plan, TablePlan
 from howdah.session import Session
 
 # Arrow loads only where rows need it: see the functions that import howdah.load.
 
+R = TypeVar("R")
 Group = tuple[TablePlan, ...]
 Lane = list[Group]
 """Groups that fill the same table, or one group of tables that refer to each other in a circle."""
@@ -29,12 +31,11 @@ def load_all(
     loaded: dict[tuple[str, str], Loaded] = {}
     unsettled: dict[str, TablePlan] = {}
     with _Workers(session, context, due) as workers:
-        for lanes in _levels(made.groups):
-            for items in workers.load(lanes, unsettled):
-                for item in items:
-                    loaded[item.plan.identity] = item
-                    if item.retained:
-                        unsettled[item.plan.target.name] = item.plan
+        for items in workers.load(*_lanes(made.groups), unsettled):
+            for item in items:
+                loaded[item.plan.identity] = item
+                if item.retained:
+                    unsettled[item.plan.target.name] = item.plan
     notes = _settle(session, made, loaded, context)
     _load_freed(session, made, loaded, context)
     return loaded, notes
@@ -98,20 +99,45 @@ def _is_due(group: Group, due: Collection[tuple[str, str]], unsettled: Collectio
     return any(p.identity in due or any(key.parent in unsettled for key in p.target.foreign_keys) for p in group)
 
 
-def _levels(groups: tuple[Group, ...]) -> list[list[Lane]]:
-    """Put independent groups side by side; groups that fill the same table follow each other in a lane."""
+def _lanes(groups: tuple[Group, ...]) -> tuple[list[Lane], list[tuple[int, ...]]]:
+    """Put groups that fill the same table into a lane, where they follow each other, the lanes with most rows first.
+
+    With each lane the places of those that are to be done before it, as they fill tables that its own refer to.
+    """
     depth: dict[str, int] = {}
-    levels: list[dict[frozenset[str], Lane]] = []
+    found: dict[tuple[int, frozenset[str]], Lane] = {}
     for group in groups:
         own = frozenset(plan.target.name for plan in group)
-        parents = {key.parent for plan in group for key in plan.target.foreign_keys} - own
-        level = 1 + max((depth[name] for name in parents if name in depth), default=-1)
+        level = 1 + max((depth[name] for name in _parents(group) - own if name in depth), default=-1)
         for name in own:
             depth[name] = level
-        while len(levels) <= level:
-            levels.append({})
-        levels[level].setdefault(own, []).append(group)
-    return [list(lanes.values()) for lanes in levels]
+        found.setdefault((level, own), []).append(group)
+    lanes = sorted(found.items(), key=lambda lane: -sum(plan.rows for group in lane[1] for plan in group))
+    fillers: dict[str, list[int]] = {}
+    for place, ((_, own), _) in enumerate(lanes):
+        for name in own:
+            fillers.setdefault(name, []).append(place)
+
+    def needs(level: int, own: frozenset[str], lane: Lane) -> tuple[int, ...]:
+        touched = own.union(*map(_parents, lane))
+        others = {place for name in touched for place in fillers.get(name, ())}
+        return tuple(sorted(place for place in others if lanes[place][0][0] < level))
+
+    return [lane for _, lane in lanes], [needs(*key, lane) for key, lane in lanes]
+
+
+def _parents(group: Group) -> frozenset[str]:
+    return frozenset(key.parent for plan in group for key in plan.target.foreign_keys)
+
+
+class _AtOnce(Executor):
+    """Does what is submitted before it returns."""
+
+    def submit(self, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> Future[R]:
+        """Return what was done."""
+        future: Future[R] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
 class _Workers:
@@ -136,18 +162,25 @@ class _Workers:
         with self._open:
             self._pool.shutdown(cancel_futures=True)
 
-    def load(self, lanes: list[Lane], unsettled: Mapping[str, TablePlan]) -> Iterator[tuple[Loaded, ...]]:
-        """Yield what loading each lane did, as they are done."""
-        if self._session.request.jobs == 1 or len(lanes) == 1:
-            for lane in lanes:
-                yield from self._lane(self._session.connection, lane, unsettled)
-            return
+    def load(
+        self, lanes: list[Lane], needs: list[tuple[int, ...]], unsettled: Mapping[str, TablePlan]
+    ) -> Iterator[tuple[Loaded, ...]]:
+        """Yield what loading each lane did, as they are done.
+
+        :param needs: for each lane the places of those that go before it.
+        :param unsettled: tables with rows that wait to be deleted, as far as is known of what was yielded.
+        """
+        jobs = self._session.request.jobs
 
         def work(lane: Lane) -> tuple[Loaded, ...]:
             with self._connection() as connection:
                 return tuple(item for items in self._lane(connection, lane, unsettled) for item in items)
 
-        yield from as_done(self._pool, work, lanes)
+        if jobs == 1 or len(lanes) == 1:
+            self._idle.append(self._session.connection)
+            yield from as_ready(_AtOnce(), work, lanes, needs, 1)
+        else:
+            yield from as_ready(self._pool, work, lanes, needs, jobs)
 
     def _lane(
         self, connection: pg.Connection, lane: Lane, unsettled: Mapping[str, TablePlan]
@@ -156,7 +189,8 @@ class _Workers:
         from howdah.load import load_group, load_portion
         from howdah.small import portions
 
-        waiting = dict(unsettled)
+        touched = frozenset().union(*map(_parents, lane))
+        waiting = {name: plan for name, plan in dict(unsettled).items() if name in touched}
         if len(lane[0]) > 1:
             for circle in lane:
                 if _is_due(circle, self._due, waiting):

@@ -99,6 +99,14 @@ def filled(plan: TablePlan) -> str:
     return ", ".join([LOCATOR, CHUNK, *(quoted(column.target) for column in plan.columns)])
 
 
+def _joined(plan: TablePlan) -> str:
+    """Return SQL of the columns that checks and merge join or group by; empty: all."""
+    used = {*plan.key, *(c for key in plan.target.foreign_keys for c in key.columns)}
+    used |= {c for unique in plan.target.uniques for c in unique.used}
+    there = [quoted(column.target) for column in plan.columns if column.target in used]
+    return f"({', '.join(there)})" if there else ""
+
+
 def staged(connection: Connection, plan: TablePlan, name: str, number: int, sent: Sent) -> Stage:
     """Return a staging table whose rows are there.
 
@@ -106,7 +114,7 @@ def staged(connection: Connection, plan: TablePlan, name: str, number: int, sent
     """
     if sent.rows > 1000:
         # Autovacuum has not looked at it; without statistics the joins of the checks would be nested loops.
-        execute(connection, f"ANALYZE {name}")
+        execute(connection, f"ANALYZE {name} {_joined(plan)}")
     return Stage(
         plan=plan,
         name=name,
