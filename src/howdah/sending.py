@@ -22,7 +22,7 @@ from howdah.vector.encode import Encoder, Reject
 from howdah.vector.stream import Chunk, Part, Read, pieces
 
 # Bytes that are sent by one COPY into a final table: each is a few answers of the server to wait for.
-_STRETCH = 32 << 20
+_STRETCH = 16 << 20
 
 
 @dataclass
