@@ -33,13 +33,10 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     """Return (source, table) of the tables that must be loaded: those that are due, and with ``retry`` more."""
     waiting = waiting_reasons(session)
     session.progress(Event("compare"))
-    # Counting is over about as soon as code would be compiled for it.
-    session.connection.execute("SET jit = off")
     # Reading goes on without Python's lock, so two tables at a time.
     with session.clock.stage("compare"), ThreadPoolExecutor(2) as pool:
         looked = as_done(pool, lambda p: (p.identity, must_load(session, p, waiting)), made.tables)
         found = {identity: due for identity, due in looked if due}
-    session.connection.execute("RESET jit")
     due = {p.identity: found[p.identity] for p in made.tables if p.identity in found}
     if session.request.retry:
         due |= {p.identity: Due() for p in made.tables if p.identity in waiting}

@@ -64,6 +64,8 @@ SESSION = {
     "lock_timeout": "60s",
     "idle_in_transaction_session_timeout": "0",
     "client_connection_check_interval": "1000",
+    # What is asked is over about as soon as code would be compiled for it.
+    "jit": "off",
 }
 
 
