@@ -31,6 +31,11 @@ class Examinations:
         """Have the snapshot of a source looked at, in a thread of its own."""
         self._found.append((source, self._pool.submit(self._problem, target)))
 
+    @property
+    def busy(self) -> bool:
+        """Return whether something that was begun is still looked at."""
+        return any(not future.done() for _, future in self._found)
+
     def settle(self) -> None:
         """Wait until all that was begun is looked at.
 

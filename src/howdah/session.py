@@ -94,6 +94,8 @@ class Session:
 
         :raises SourceError: one is damaged.
         """
+        if self.examinations.busy:
+            self.progress(Event("snapshot"))
         with self.clock.stage("snapshot"):
             self.examinations.settle()
 

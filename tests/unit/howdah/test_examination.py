@@ -76,5 +76,7 @@ def test_what_is_under_way_is_given_up(monkeypatch, tmp_path):
     for _ in range(3):
         examinations.begin(tmp_path, tmp_path)
     time.sleep(0.05)
+    assert examinations.busy
     examinations.close()
     assert ended == ["interrupted"]
+    assert not examinations.busy
