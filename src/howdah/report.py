@@ -249,6 +249,16 @@ def render_html(report: Report) -> str:
     return page("report.html.j2", report=report)
 
 
+def is_page(path: Path) -> bool:
+    """Return whether a name asks for an HTML page."""
+    return path.suffix.lower() in (".html", ".htm")
+
+
+def write(path: Path, report: Report) -> None:
+    """Write a report as a page or as JSON, as its name asks for; whole or not at all."""
+    write_parts(path, [render_html(report)] if is_page(path) else report.to_json())
+
+
 def page(template: str, **values: Any) -> str:
     """Return a page that is made from one of the documents' templates."""
     import jinja2

@@ -83,10 +83,17 @@ def test_a_difference_ends_with_4(howdah, source, database):
     assert "DIFFERENT  1 row differs" in result.stdout
 
 
-def test_the_html_report_is_one_file_that_needs_nothing_else(howdah, source, tmp_path):
-    page = tmp_path / "report.html"
-    assert howdah("migrate", source, "--html", page).exit_code == 0
+@pytest.mark.parametrize(
+    ("verb", "option", "name"),
+    [("migrate", "--html", "report"), ("migrate", "--report", "report.html"), ("verify", "--report", "report.HTM")],
+)
+def test_the_html_report_is_one_file_that_needs_nothing_else(howdah, source, tmp_path, verb, option, name):
+    page = tmp_path / name
+    if verb == "verify":
+        howdah("migrate", source)
+    assert howdah(verb, source, option, page).exit_code == 0
     text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>")
     assert "every one verified" in text
     assert "<script src" not in text
     assert "http" not in text.replace("http://www.w3.org", "")

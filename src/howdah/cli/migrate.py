@@ -11,7 +11,7 @@ import click
 from howdah import pipeline
 from howdah.cli import progress, show
 from howdah.cli.options import PATH, derived_options, request, request_options, result_options, typed
-from howdah.report import render_html, write_parts, write_text
+from howdah.report import render_html, write, write_text
 
 
 @click.command()
@@ -20,8 +20,8 @@ from howdah.report import render_html, write_parts, write_text
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Tables loaded at the same time."
 )
-@click.option("--report", type=PATH, metavar="FILE", help="Write the report as JSON.")
-@click.option("--html", type=PATH, metavar="FILE", help="Write the report as one HTML page.")
+@click.option("--report", type=PATH, metavar="FILE", help="Write the report: as a page (FILE.html) or as JSON.")
+@click.option("--html", type=PATH, metavar="FILE", help="Write the report as a page, whatever its name is.")
 @click.option(
     "--max-quarantined",
     type=click.IntRange(min=0),
@@ -49,7 +49,7 @@ def migrate(
         done = pipeline.migrate(wanted, tell)
     written = []
     if report:
-        write_parts(report, done.to_json())
+        write(report, done)
         written.append(str(report))
     if html:
         write_text(html, render_html(done))

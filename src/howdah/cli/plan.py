@@ -17,7 +17,7 @@ from howdah.errors import ConfigurationError
 from howdah.findings import errors
 from howdah.plan import Plan
 from howdah.planview import ColumnLine, TableLine
-from howdah.report import write_text
+from howdah.report import is_page, write_text
 from howdah.risk import Risk
 
 # Columns and risks that a person reads in a terminal; the page has them all.
@@ -44,7 +44,7 @@ def plan(as_json: bool, report: Path | None, sample: int | None, **options: Any)
     with progress.told(quiet=as_json) as tell:
         made = pipeline.plan(request(**options, sample=sample), tell)
     command = f"howdah migrate {typed(**options)}"
-    if report and report.suffix.lower() in (".html", ".htm"):
+    if report and is_page(report):
         write_text(report, planview.render_html(made, command))
     elif report:
         write_text(report, json.dumps(made.to_dict(), indent=2, ensure_ascii=False) + "\n")
