@@ -210,5 +210,10 @@ def test_a_terminated_run_removes_its_snapshot_and_lets_go_of_the_lock(database,
             time.sleep(0.05)
         run.terminate()
         assert run.wait(timeout=30) == 1
+        said = run.stderr.read().splitlines()
+    assert said[-2:] == [
+        "howdah: Stopped by SIGTERM before the end; what was finished stays.",
+        "  next: Run the same command again.",
+    ]
     assert list((tmp_path / "snapshots").iterdir()) == []
     assert migrate(Request((source,), database.dsn)).verdict == "verified"

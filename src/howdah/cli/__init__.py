@@ -58,6 +58,9 @@ class _Verbs(click.Group):
             if ctx.params.get("debug"):
                 raise
             fail(error)
+        except KeyboardInterrupt as stopped:
+            by = f" by {stopped}" if str(stopped) else ""
+            fail(HowdahError(f"Stopped{by} before the end; what was finished stays.", "Run the same command again."))
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:
