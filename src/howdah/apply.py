@@ -14,7 +14,7 @@ from howdah.context import Budget, Context
 from howdah.due import Due, is_verified
 from howdah.order import batched
 from howdah.plain import json_parts
-from howdah.plan import Plan
+from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
 from howdah.proof import check_conservation, compare, note_differences
 from howdah.report import Report
@@ -51,7 +51,12 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
         released = _release(session, work.made, work.derived, due)
     session = replace(session, known=ledger.read(connection, name))
     work.plan_again(session)
+    # What was read of both sides for the plan is freed; rows take its place.
+    let_go()
     made, derived = work.made, work.derived
+    keeping = derived is not None and chosen(session).orphans == "keep"
+    # What was made before decided what is to be made, and no more than that.
+    session = replace(session, known=replace(session.known, objects=frozenset()))
     context = Context(
         application=name,
         run_id=run_id,
@@ -70,19 +75,17 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
     session.progress(Event("indexes"))
     with session.clock.stage("indexes"):
         if derived:
-            kept = chosen(session).orphans == "keep"
-            more, remarks = finish.complete(connection, derived, name, run_id, validate=not kept)
+            more, remarks = finish.complete(connection, derived, name, run_id, validate=not keeping)
             created += tuple(item for item in more if item.removeprefix("constraint ") not in released)
             notes += remarks
         created += tuple(f"sequence of {moved}" for moved in sequences.advance(connection, stale))
         finish.analyze(connection, [item.plan for item in loaded.values() if item.outdates_statistics])
-    filled = Counter((plan.target.schema, plan.target.name) for plan in made.tables)
-    for schema, table in sorted({(plan.target.schema, plan.target.name) for plan in stale}):
-        if filled[schema, table] > 1:
-            ledger.recount(connection, name, schema, table)
+    _recount(session, made, stale)
     let_go()
     # Before anything counts as verified: a run that is killed here is finished by the next one.
-    record_sources(session, made, [s for s in made.sources if s.name not in session.unchanged], run_id)
+    record_sources(session, made, [s for s in made.sources if s.name not in session.unchanged], run_id, work.measured)
+    work.measured.clear()
+    let_go()
     patched = {identity: item.patched for identity, item in loaded.items() if item.patched}
     outcomes = compare(session, tuple(stale), patched)
     let_go()
@@ -103,6 +106,14 @@ def _release(
         return frozenset()
     loads = frozenset(plan.target.name for plan in made.tables if plan.identity in due)
     return create.release(session.connection, derived, loads)
+
+
+def _recount(session: Session, made: Plan, stale: list[TablePlan]) -> None:
+    """Have the ledger count the target tables anew that several sources fill."""
+    filled = Counter((plan.target.schema, plan.target.name) for plan in made.tables)
+    for schema, table in sorted({(plan.target.schema, plan.target.name) for plan in stale}):
+        if filled[schema, table] > 1:
+            ledger.recount(session.connection, session.target.name, schema, table)
 
 
 def _create(session: Session, made: Plan, derived: Derived | None, run_id: UUID) -> tuple[str, ...]:

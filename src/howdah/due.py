@@ -29,6 +29,10 @@ class Due:
     delta: Delta | None = None
 
 
+# One for all tables that must be loaded as a whole.
+_WHOLE = Due()
+
+
 def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     """Return (source, table) of the tables that must be loaded: those that are due, and with ``retry`` more."""
     waiting = waiting_reasons(session)
@@ -39,7 +43,7 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
         found = {identity: due for identity, due in looked if due}
     due = {p.identity: found[p.identity] for p in made.tables if p.identity in found}
     if session.request.retry:
-        due |= {p.identity: Due() for p in made.tables if p.identity in waiting}
+        due |= {p.identity: _WHOLE for p in made.tables if p.identity in waiting}
     return due
 
 
@@ -61,12 +65,12 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
     """
     entry = entry_of(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
-        return Due()
+        return _WHOLE
     if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
-        return Due()
+        return _WHOLE
     held = _held(session, entry)
     if held is None or held < entry.target_rows:
-        return Due()
+        return _WHOLE
     path, digest = session.paths.get(plan.source, (None, ""))
     if path is None or entry.snapshot_sha256 == digest:
         return None
@@ -76,7 +80,7 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
     if is_verified(session, plan) and delta.is_kept(session.connection, session.target.name, plan, entry):
         found = delta.find(session.connection, session.target.name, path, plan, entry)
         return None if found and found.empty else Due(found and replace(found, held=held))
-    return Due() if content_digest(path, plan) != entry.content_digest else None
+    return _WHOLE if content_digest(path, plan) != entry.content_digest else None
 
 
 def _held(session: Session, entry: Load) -> int | None:

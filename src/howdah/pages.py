@@ -6,6 +6,7 @@ Only what is usual is read so; see :mod:`howdah.native.tree`. Of the rest SQLite
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from howdah.catalog.sqlite import open_snapshot
 from howdah.native.tree import StoredRows, UnknownError
 
 _PLAIN, _REAL, _ROWID = range(3)
+_TABLES = "(SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table')"
+# What a schema declares from which on its tables are many.
+_MANY = 100
 
 
 @contextmanager
@@ -54,9 +58,20 @@ def _columns(table: SourceTable) -> bytes:
 
 def _root(path: Path, table: SourceTable) -> int:
     with open_snapshot(path) as connection:
-        row = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE type = 'table' AND name = ?", [table.name]
-        ).fetchone()
+        row = connection.execute(f"SELECT rootpage FROM {_roots(connection)} WHERE name = ?", [table.name]).fetchone()
     if row is None or not row[0]:
         raise UnknownError
     return int(row[0])
+
+
+def _roots(connection: sqlite3.Connection) -> str:
+    """Return what has name and root of each table: of many, a table of its own, where SQLite need not look at all."""
+    (count,) = connection.execute(f"SELECT count(*) FROM (SELECT 1 FROM main.sqlite_master LIMIT {_MANY})").fetchone()
+    if count < _MANY:
+        return _TABLES
+    # Beside the snapshot and not among temporary tables: those would hide tables of the snapshot by their names.
+    if not any(name == "howdah" for _, name, _ in connection.execute("PRAGMA database_list")):
+        connection.execute("ATTACH DATABASE ':memory:' AS howdah")
+        connection.execute("CREATE TABLE howdah.root (name TEXT PRIMARY KEY, rootpage INTEGER) WITHOUT ROWID")
+        connection.execute(f"INSERT INTO howdah.root SELECT name, rootpage FROM {_TABLES}")
+    return "howdah.root"

@@ -72,6 +72,8 @@ def migrate(request: Request, progress: Progress = silent) -> Report:
         if not due and not work.made.statements and not unfinished:
             confirm(session, work.made)
             return make_report(session, work.made, "migrate", last_run(session, work.made), changed=False)
+        # The plan has them, and lets go of what it needs no more.
+        del sources
         from howdah.apply import apply
 
         return apply(session, work, due)

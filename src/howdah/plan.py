@@ -25,6 +25,7 @@ class Inspected:
 
     :ivar sha256: digest of the snapshot's bytes.
     :ivar expected: tables that the application expects in it.
+    :ivar profile: empty when nothing is decided by it any more.
     """
 
     name: str

@@ -106,7 +106,8 @@ class Meter:
         self._stage: Stage | None = None
         self._began = 0.0
         self._total = 0
-        self._tables: dict[tuple[str, str], tuple[int, int]] = {}
+        # Source → table: of thousands, each pair of names would be one value more.
+        self._tables: dict[str, dict[str, tuple[int, int]]] = {}
         self._done = self._bytes = 0
 
     def add(self, event: Event) -> Reading:
@@ -117,10 +118,11 @@ class Meter:
                 self._stage, self._began, self._tables = event.stage, now, {}
                 self._total = self._done = self._bytes = 0
             if event.table:
-                rows, size = self._tables.get((event.source, event.table), (0, 0))
+                known = self._tables.setdefault(event.source, {})
+                rows, size = known.get(event.table, (0, 0))
                 self._done += event.done - rows
                 self._bytes += event.bytes - size
-                self._tables[event.source, event.table] = (event.done, event.bytes)
+                known[event.table] = (event.done, event.bytes)
             else:
                 self._total = max(self._total, event.total)
             return Reading(

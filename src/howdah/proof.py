@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
+from howdah.catalog.sqlite import give_back_at
 from howdah.context import Patched
 from howdah.errors import VerificationFailed
 from howdah.plan import Plan, TablePlan
@@ -38,7 +39,9 @@ def compare(
             if item.identity in changed
         }
         whole = [item for item in plans if item.identity not in changed]
-        found |= {outcome.plan.identity: outcome for outcome in _whole(session, reader, whole, waiting)}
+        for outcome in _whole(session, reader, whole, waiting):
+            found[outcome.plan.identity] = outcome
+            give_back_at(len(found))
     return tuple(found[item.identity] for item in plans)
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from howdah import ledger, ownership
-from howdah.catalog.sqlite import open_compiled, open_snapshot
+from howdah.catalog.sqlite import open_snapshot
 from howdah.context import Context, Loaded, Merged
-from howdah.discover import quoted as name_of
 from howdah.errors import SourceError, VerificationFailed
 from howdah.ledger import Load, Quarantined
-from howdah.native.snapshot import OpenError
 from howdah.pg import Connection, execute, qualified
 from howdah.plan import TablePlan
-from howdah.reading import key_of, pick, row_digest, tagged
+from howdah.reading import count, key_of, pick, row_digest, tagged
 from howdah.vector.encode import Reject
 
 
@@ -56,9 +55,10 @@ def count_again(snapshot: Path, plan: TablePlan, rows: int) -> None:
     :raises VerificationFailed: they differ.
     """
     try:
-        with open_compiled(snapshot) as source:
-            counted = source.number(f"SELECT count(*) FROM {name_of(plan.table.name)}")
-    except OpenError as error:
+        # Where the pages of a table are looked up, too: each connection holds what all tables are declared as.
+        with open_snapshot(snapshot) as source:
+            counted = count(source, plan.table)
+    except sqlite3.Error as error:
         raise SourceError(
             f"Table {plan.table.name} cannot be counted: {error}.",
             "Check the file with: sqlite3 FILE 'PRAGMA integrity_check'",

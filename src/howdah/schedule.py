@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from howdah import ledger, pg
+from howdah.catalog.sqlite import give_back_at
 from howdah.context import Context, Loaded, Merged
 from howdah.findings import Finding
 from howdah.order import as_ready
@@ -36,6 +37,7 @@ def load_all(
                 loaded[item.plan.identity] = item
                 if item.retained:
                     unsettled[item.plan.target.name] = item.plan
+                give_back_at(len(loaded))
     notes = _settle(session, made, loaded, context)
     _load_freed(session, made, loaded, context)
     return loaded, notes

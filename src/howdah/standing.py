@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from howdah import heads, ledger, pg, profile, stages, trust
 from howdah.errors import ConfigurationError, TargetRefused
 from howdah.findings import errors
 from howdah.order import batched
+from howdah.packed import Packed
 from howdah.plain import json_parts
 from howdah.plan import Inspected, Plan, SkippedTable, TablePlan
 from howdah.reporting import last_run
@@ -30,16 +31,21 @@ class Work:
 
     :ivar made: the plan.
     :ivar derived: what is to be made of the schema, where there is no application.
+    :ivar measured: source → its profile as JSON text, when it was planned for the last time.
     """
 
     made: Plan
     derived: Derived | None
+    measured: dict[str, Packed] = field(default_factory=dict)
 
     def plan_again(self, session: Session) -> None:
         """Plan with the target as it is now, and with what the ledger now says is ours."""
         sources, before = self.made.sources, None if self.derived else self.made
         del self.made, self.derived
-        self.made, self.derived = make_plan(session, sources, before)
+        made, self.derived = make_plan(session, sources, before)
+        # A profile decides nothing from here on: it waits to be recorded.
+        self.measured = {source.name: Packed(_profile(source)) for source in sources}
+        self.made = replace(made, sources=tuple(replace(source, profile={}) for source in sources))
 
 
 def refuse(session: Session, made: Plan) -> None:
@@ -86,8 +92,17 @@ def confirm(session: Session, made: Plan) -> None:
     stages.sweep(session.connection, session.target.name)
 
 
-def record_sources(session: Session, made: Plan, sources: Sequence[Inspected], run_id: UUID) -> None:
-    """Keep what was seen of sources, and what proves that they are as they were."""
+def record_sources(
+    session: Session,
+    made: Plan,
+    sources: Sequence[Inspected],
+    run_id: UUID,
+    measured: Mapping[str, Iterable[str]] | None = None,
+) -> None:
+    """Keep what was seen of sources, and what proves that they are as they were.
+
+    :param measured: source → its profile as JSON text, where the source has its profile no more.
+    """
     if not sources:
         return
     from howdah import definition
@@ -106,7 +121,7 @@ def record_sources(session: Session, made: Plan, sources: Sequence[Inspected], r
                 source.path,
                 source.size,
                 source.sha256,
-                json_parts(profile.to_json(source.profile)),
+                measured[source.name] if measured else _profile(source),
                 definition.to_json(source, plans.get(source.name, ()), skipped.get(source.name, ())),
                 trust.stamp_to_json(taken[source.name]),
                 trust.catalog_to_json(source.catalog),
@@ -114,3 +129,7 @@ def record_sources(session: Session, made: Plan, sources: Sequence[Inspected], r
             for source in some
         ]
         ledger.record_sources(session.connection, session.target.name, run_id, found)
+
+
+def _profile(source: Inspected) -> Iterator[str]:
+    return json_parts(profile.to_json(source.profile))

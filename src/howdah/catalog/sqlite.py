@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -28,6 +29,9 @@ from howdah.shared import Shared
 # column.
 _GENERATED = (2, 3)
 
+# Tables after which freed memory is returned.
+_TRIMMED = 500
+
 # The parser of SQL loads only where a schema is read: see the functions that import it.
 
 
@@ -49,7 +53,18 @@ def let_go() -> None:
     """Close the snapshots that this thread had open last, and return the memory that they and others had."""
     _kept.let_go()
     _kept_compiled.let_go()
+    # Few objects refer to each other in circles, but those may hold what was read of a table.
+    gc.collect()
     give_back()
+
+
+def give_back_at(tables: int) -> None:
+    """Return freed memory to the system now and then: of each table, a little stays that nobody uses.
+
+    :param tables: how many are done.
+    """
+    if tables % _TRIMMED == 0:
+        give_back()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

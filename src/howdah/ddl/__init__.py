@@ -41,24 +41,26 @@ def derive(
     findings: list[Finding] = []
     drafts: list[Draft] = []
     referred = {source.name: foreign_keys.referred(source) for source in sources}
+    shared = Shared()
+    alike: dict[tuple[str, ...], dict[str, str]] = {}
     for source, table in every:
-        names = identifiers.fold([column.name for column in table.columns], style=style)
+        own = tuple(column.name for column in table.columns)
+        names = alike[own] = alike.get(own) or identifiers.fold(own, style=style)
         findings += _renamed(source.name, table, folded[table.name], names, style)
         target = TargetTable(schema, folded[table.name], ())
         draft = tables.draft(source, table, target, names, style, refused or {})
         indexes.add(draft, taken, referred[source.name].get(table.name.lower(), set()), refused or {})
+        draft.target = replace(draft.target, columns=shared(tuple(map(shared, draft.target.columns))))
         drafts.append(draft)
     by_name = {(draft.source.name, draft.table.name.lower()): draft for draft in drafts}
     keys = {name: foreign_keys.derive(draft, by_name) for name, draft in by_name.items()}
-    shared = Shared()
     made: list[TargetTable] = []
     after: list[Statement] = []
     for draft in drafts:
-        own = keys[draft.source.name, draft.table.name.lower()]
-        columns = shared(tuple(map(shared, draft.target.columns)))
-        made.append(replace(draft.target, columns=columns, foreign_keys=own))
+        found = keys[draft.source.name, draft.table.name.lower()]
+        made.append(replace(draft.target, foreign_keys=found))
         after += draft.indexes
-        after += [foreign_keys.statement(schema, draft.target.name, key) for key in own]
+        after += [foreign_keys.statement(schema, draft.target.name, key) for key in found]
     shown: list[Statement] = []
     parts: list[Part] = []
     for source in sources:

@@ -21,6 +21,8 @@ def derive(
 
     :param taken: names of relations in the schema; it grows.
     """
+    if not source.catalog.views:
+        return [], [], []
     relations = {
         draft.table.name.lower(): Relation(schema, draft.target.name, scope(draft).columns)
         for draft in drafts

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from howdah import pages
 from howdah.catalog import sqlite
 from howdah.native.tree import UnknownError
 from howdah.reading import queries
@@ -171,3 +172,28 @@ def test_damage_is_never_taken_for_rows(make):
             continue
         assert found == sorted(found)
     assert odd > 100
+
+
+def test_the_root_of_one_of_many_tables_is_looked_up_and_not_searched_for(make):
+    # One is named as what the roots are looked up in.
+    others = [f"CREATE TABLE t{n} (a)" for n in range(pages._MANY)]
+    path = make(*others, "CREATE TABLE root (name, rootpage)", DDL, rows=[(1, 1.5, 7, 2, "x", 2.5)])
+    with sqlite.open_snapshot(path) as connection:
+        for _ in range(2):
+            asked = f"SELECT rootpage FROM {pages._roots(connection)} WHERE name = 'root'"
+            assert (
+                connection.execute(asked).fetchone()
+                == connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'root'").fetchone()
+            )
+            plan = " ".join(str(row) for row in connection.execute(f"EXPLAIN QUERY PLAN {asked}"))
+            assert "SEARCH howdah.root USING PRIMARY KEY" in plan
+        assert connection.execute("SELECT count(*) FROM root").fetchone() == (0,)
+    assert [table.name for table in sqlite.read(path).tables][-2:] == ["root", "t"]
+    assert by_pages(path, table_of(path)) == by_sqlite(path, table_of(path))
+    sqlite.let_go()
+
+
+def test_of_few_tables_no_table_of_roots_is_made(make):
+    with sqlite.open_snapshot(make(DDL)) as connection:
+        assert pages._roots(connection) == pages._TABLES
+        assert len(connection.execute("PRAGMA database_list").fetchall()) == 1
