@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howdah.errors import ConfigurationError, HowdahError
+
+_ASKED_AT_MOST = 3
+_LAST_WORD = "\x04\n"
+_WITH_LAST_WORD = '"$@"; code=$?; printf "\\004\\n"; exit $code'
 
 CONFIGURATION = Path("/etc/howdah")
 
@@ -209,6 +213,27 @@ def run_in(container: str, command: Sequence[str]) -> Output:
     with _running(container) as found:
         code, (out, err) = found.exec_run(list(command), demux=True)
     return Output(int(code), _text(out), _text(err))
+
+
+def ask_in(container: str, command: Sequence[str]) -> Output:
+    """Run a command that changes nothing and may run twice; as :func:`run_in`.
+
+    A busy engine may lose what a command said, or its end (https://github.com/moby/moby/issues/27289), and gives back
+    the exit code as if it had said nothing. So a shell says a last word after it, and where that is missing, the
+    command is run again.
+
+    :raises HowdahError: the engine loses it every time.
+    """
+    for _ in range(_ASKED_AT_MOST):
+        answer = run_in(container, ["sh", "-c", _WITH_LAST_WORD, "sh", *command])
+        if answer.out.endswith(_LAST_WORD):
+            return replace(answer, out=answer.out.removesuffix(_LAST_WORD))
+        if answer.code != 0:
+            return answer
+    raise HowdahError(
+        f"The container engine loses what {command[0]} says in {container}.",
+        "Run this again when the host is less busy; if it stays so, restart the engine.",
+    )
 
 
 @contextmanager

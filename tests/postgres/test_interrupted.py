@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -21,6 +23,7 @@ from howdah.progress import Event
 from howdah.vector import batches
 
 KILLS = 15  # of each way to load a table
+PAUSE = 0.02  # seconds between what is told of, at most
 TABLES = 4
 ROWS = 4_000
 
@@ -59,11 +62,21 @@ STAGED = {(resume, "LARGE_BYTES"): 0, (resume, "GROUP_BYTES"): 1, (batches, "UNI
 """Takes every table for a large one."""
 
 
-def move(dsn, path, staged):
-    """Migrate, in a process that will be killed."""
+def move(dsn, path, staged, told, end=None, after=0.0):
+    """Migrate, and count in ``told`` what it tells of its progress.
+
+    :param end: how often it tells before it is killed.
+    :param after: seconds from then on.
+    """
     for (module, name), value in STAGED.items() if staged else ():
         setattr(module, name, value)
-    migrate(Request((path,), dsn))
+
+    def tell(_: Event) -> None:
+        told.value += 1
+        if told.value == end:
+            threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    migrate(Request((path,), dsn), tell)
 
 
 @pytest.fixture(scope="module")
@@ -79,27 +92,24 @@ def test_killed_at_any_moment_the_next_run_finishes(database, source, processes,
     for (module, name), value in STAGED.items() if staged else ():
         monkeypatch.setattr(module, name, value)
 
-    def run():
-        database.query("DROP SCHEMA IF EXISTS howdah CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        started = processes.Process(target=move, args=(database.dsn, source, staged))
-        started.start()
-        return started
+    told = processes.Value("i")
 
-    durations = []
-    for _ in range(2):
-        began = time.monotonic()
-        whole = run()
-        whole.join()
-        assert whole.exitcode == 0
-        durations.append(time.monotonic() - began)
+    def run(*end):
+        database.query("DROP SCHEMA IF EXISTS howdah CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        told.value = 0
+        started = processes.Process(target=move, args=(database.dsn, source, staged, told, *end))
+        started.start()
+        started.join()
+        return started.exitcode
+
+    assert run() == 0
+    steps = told.value
     moments = random.Random(KILLS)
     seen = set()
     for attempt in range(KILLS):
-        killed = run()
-        # One in every part of the run, so that all of them are hit.
-        killed.join((attempt + moments.random()) / KILLS * min(durations))
-        killed.kill()
-        killed.join()
+        # One in every part of the run, so that all of them are hit, however busy the machine is.
+        step, rest = divmod((attempt + moments.random()) / KILLS * steps, 1)
+        assert run(int(step) + 1, rest * PAUSE) in (-signal.SIGKILL, 0)
         assert half_loaded(database) == []
         there = database.value("SELECT to_regclass('howdah.load') IS NOT NULL")
         seen.add(database.value("SELECT count(*) FROM howdah.load") if there else None)

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from howdah.errors import HowdahError, RestoreFailed
-from howdah.instance import Instance, Output, run_in
+from howdah.instance import Instance, Output, ask_in
 
 ENVIRONMENT = "io.howdah.environment"
 DRILL = "io.howdah.drill"
@@ -184,8 +184,8 @@ class Sandbox:
         )
 
     def inside(self, *command: str) -> Output:
-        """Run a command beside the server of the copy."""
-        return run_in(self.name, command)
+        """Run a command that may run twice beside the server of the copy."""
+        return ask_in(self.name, command)
 
     def begin_inside(self, *command: str) -> Callable[[], Output]:
         """Begin a command beside the server of the copy; what is returned waits for its end and reads what it said."""

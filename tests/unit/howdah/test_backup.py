@@ -86,6 +86,7 @@ class Repository:
 def repository(monkeypatch):
     stand_in = Repository()
     monkeypatch.setattr(backup, "run_in", stand_in)
+    monkeypatch.setattr(backup, "ask_in", backup.run_in)
     monkeypatch.setattr(backup, "PATIENCE_SECONDS", 0.0)
     # What it needs is a server: tests/instances asks a real one.
     monkeypatch.setattr(backup, "_write_manifest", lambda *_: None)
@@ -395,6 +396,7 @@ def test_what_a_killed_backup_left_running_is_waited_for(instance, repository, m
 def test_a_gap_must_be_there_when_looked_at_again(instance, monkeypatch, gaps):
     """Backups may expire, with their segments, while somebody lists the one and then the other."""
     monkeypatch.setattr(backup, "run_in", Repository())
+    monkeypatch.setattr(backup, "ask_in", backup.run_in)
     looks = []
 
     def look(*_):
