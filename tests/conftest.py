@@ -122,6 +122,20 @@ def damaged_index(make_source: Callable[..., Path]) -> Path:
     return path
 
 
+@pytest.fixture(params=["", " WITHOUT ROWID"])
+def damaged_row(make_source: Callable[..., Path], request: pytest.FixtureRequest) -> Path:
+    """Return a source that is large enough to be looked at in the background, with a row that cannot be read."""
+    rows = [(f"{n:06d}", f"value {n:06d}", "x" * 50) for n in range(80_000)]
+    path = make_source(f"CREATE TABLE t (id TEXT PRIMARY KEY, v TEXT, w TEXT){request.param}", t=rows)
+    raw = bytearray(path.read_bytes())
+    # The size of the head of its record, in front of three types and the first value.
+    at = raw.index(b"070020value 070020") - 4
+    assert raw[at] == 4
+    raw[at] = 0x7F
+    path.write_bytes(raw)
+    return path
+
+
 @pytest.fixture
 def change() -> Callable[[Path, str], None]:
     """Return a function that runs a script on a SQLite file."""

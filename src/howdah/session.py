@@ -146,7 +146,7 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
             choices.settle(request.identifiers, request.orphans, known, schema)
             unchanged = trust.unchanged(connection, known, files) if trusting else {}
             _load_alembic(connection, target, known)
-            with workspace(request.work_dir) as folder, examining() as examinations:
+            with workspace(request.work_dir) as folder, examining(rows=bool(request.sample)) as examinations:
                 session = Session(
                     request=request,
                     connection=connection,

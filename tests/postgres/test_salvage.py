@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -28,6 +29,18 @@ def test_damage_where_no_row_is_is_found_before_anything_is_written(database, da
             verb(request)
     assert database.value("SELECT to_regnamespace('howdah')") is None
     assert database.value("SELECT to_regclass('t')") is None
+
+
+def test_a_row_that_cannot_be_read_is_found_before_anything_is_written_or_is_salvaged_around(database, damaged_row):
+    request = Request((damaged_row,), database.dsn)
+    for verb in (plan, migrate, lambda asked: plan(replace(asked, sample=10))):
+        with pytest.raises(SourceError, match="is damaged") as caught:
+            verb(request)
+        assert "--salvage" in caught.value.next_step
+    assert database.value("SELECT to_regnamespace('howdah')") is None
+    report = migrate(replace(request, salvage=True))
+    assert report.verdict == "salvaged"
+    assert 79_000 < database.value("SELECT count(*) FROM t") < 80_000
 
 
 def test_verification_of_a_source_that_was_damaged_since_says_so(database, damaged_index):

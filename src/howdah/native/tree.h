@@ -248,7 +248,7 @@ static inline int64_t tree_integer(const uint8_t *at, int bytes)
 }
 
 /* Reads a record's values, which stay as long as the record; returns whether it holds one for each column, of a kind
- * that is known. */
+ * that is known, and nothing else. */
 static inline int tree_values(
     const uint8_t *record, uint64_t size, int64_t rowid, const uint8_t *columns, int count, Value *values
 )
@@ -289,7 +289,7 @@ static inline int tree_values(
         }
         body += bytes;
     }
-    return types == record + head;
+    return types == record + head && body == end;
 }
 
 #endif

@@ -8,7 +8,8 @@ import time
 import psycopg
 import pytest
 
-from howdah import examination, snapshot
+from howdah import examination, profiling, snapshot
+from howdah.catalog import sqlite
 from howdah.discover import SourceFile
 from howdah.errors import ConfigurationError, SourceError
 from howdah.examination import Examinations, examining
@@ -56,10 +57,45 @@ def test_who_does_not_wait_is_told_at_once(damaged_index, tmp_path):
         snapshot.take(SourceFile("s", damaged_index), tmp_path)
 
 
+def test_only_who_does_not_read_all_rows_has_them_read(damaged_row, tmp_path):
+    assert "malformed" in examination.problem_of(damaged_row)
+    with examining() as examinations:
+        snapshot.take(SourceFile("s", damaged_row), tmp_path, examinations=examinations)
+        examinations.settle()
+    with examining(rows=True) as examinations:
+        snapshot.take(SourceFile("s", damaged_row), tmp_path, examinations=examinations)
+        with pytest.raises(SourceError, match="is damaged"):
+            examinations.settle()
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError, SourceError])
+def test_a_row_that_could_not_be_read_is_explained(damaged_row, tmp_path, error):
+    with pytest.raises(SourceError, match="malformed") as caught:
+        fail(damaged_row, tmp_path, error("Something strange."))
+    assert "--salvage" in caught.value.next_step
+
+
+def test_trees_are_looked_at_whole_whatever_ends_before_the_rows(damaged_index):
+    """The index lies behind the table; SQLite is told to stop as soon as it reads rows."""
+    assert examination.problem_of(damaged_index, rows=False) == examination.problem_of(damaged_index) != ""
+
+
+def test_a_row_with_something_behind_its_values_is_not_read_from_its_page(make_source):
+    path = make_source("CREATE TABLE t (v TEXT)", t=[("one",), ("two",)])
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"two")
+    # The text is said to be shorter than what is there.
+    assert raw[at - 1] == 13 + 2 * 3
+    raw[at - 1] = 13 + 2 * 2
+    path.write_bytes(raw)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        profiling.measure(path, sqlite.read(path).tables)
+
+
 def test_what_is_under_way_is_given_up(monkeypatch, tmp_path):
     ended = []
 
-    def endless(_, told):
+    def endless(_, told, **_kind):
         connection = sqlite3.connect(":memory:")
         told(connection)
         time.sleep(0.2)
