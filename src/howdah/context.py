@@ -52,7 +52,7 @@ class Budget:
 class Context:
     """What loading needs to know about the run.
 
-    :ivar snapshots: source name → (path of its snapshot, sha256).
+    :ivar snapshots: source name → (path of its snapshot, BLAKE3).
     :ivar deltas: table → what changed in it since its last load, where that is known.
     :ivar waiting: tables that had rows in quarantine before the run.
     """

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from errno import EDQUOT, ENOSPC
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+
+from blake3 import blake3
 
 # Bytes that are copied, and that are read, at once.
 _STEP, _BLOCK = 16 << 20, 1 << 20
@@ -25,11 +25,11 @@ def copy(raw: int, target: Path) -> None:
 
 
 def copy_digested(raw: int, target: Path) -> Callable[[], str]:
-    """Copy an open file; return what waits for the copy's SHA-256, and returns it as hexadecimal digits.
+    """Copy an open file; return what waits for the copy's BLAKE3 digest, and returns it as hexadecimal digits.
 
     :raises OSError: it cannot be read or written.
     """
-    digest = sha256()
+    digest = blake3()
     # Below one step a second thread costs more than it saves.
     if os.fstat(raw).st_size <= _STEP:
         copy(raw, target)
@@ -51,11 +51,11 @@ def copy_digested(raw: int, target: Path) -> Callable[[], str]:
 
 
 def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits.
+    """Return the BLAKE3 digest of a file as hexadecimal digits.
 
     :raises OSError: it cannot be read.
     """
-    digest = sha256()
+    digest = blake3()
     with path.open("rb", buffering=0) as stream:
         _read(digest, stream.fileno(), 0, os.fstat(stream.fileno()).st_size)
     return digest.hexdigest()
@@ -81,13 +81,13 @@ def _moved(raw: int, target: Path) -> Iterator[tuple[int, int]]:
             at += moved
 
 
-def _add(digest: Any, target: Path, at: int, size: int) -> None:
+def _add(digest: blake3, target: Path, at: int, size: int) -> None:
     """Add a part of a file to a digest."""
     with target.open("rb", buffering=0) as stream:
         _read(digest, stream.fileno(), at, size)
 
 
-def _read(digest: Any, file: int, at: int, size: int) -> None:
+def _read(digest: blake3, file: int, at: int, size: int) -> None:
     buffer = memoryview(bytearray(min(_BLOCK, size)))
     end = at + size
     while at < end:

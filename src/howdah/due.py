@@ -72,7 +72,7 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
     if held is None or held < entry.target_rows:
         return _WHOLE
     path, digest = session.paths.get(plan.source, (None, ""))
-    if path is None or entry.snapshot_sha256 == digest:
+    if path is None or entry.snapshot_blake3 == digest:
         return None
     from howdah import delta
     from howdah.vector.stream import content_digest

@@ -63,7 +63,7 @@ def inspect(
         name = snapshot.source.name
         catalog = sqlite.read(snapshot.path)
         before = known.sources.get(name)
-        kept = profile.from_json(before.profile) if before and before.sha256 == snapshot.sha256 and not sample else None
+        kept = profile.from_json(before.profile) if before and before.blake3 == snapshot.blake3 and not sample else None
         if kept is None:
             progress(Event("profile", name))
             kept = _measured(snapshot, catalog, sample)
@@ -72,7 +72,7 @@ def inspect(
                 name=name,
                 path=shown(snapshot.source.path),
                 size=snapshot.size,
-                sha256=snapshot.sha256,
+                blake3=snapshot.blake3,
                 expected=snapshot.source.expected,
                 catalog=catalog,
                 profile=kept,

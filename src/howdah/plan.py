@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Inspected:
     """One source as the planner sees it.
 
-    :ivar sha256: digest of the snapshot's bytes.
+    :ivar blake3: BLAKE3 of the snapshot's bytes.
     :ivar expected: tables that the application expects in it.
     :ivar profile: empty when nothing is decided by it any more.
     """
@@ -31,7 +31,7 @@ class Inspected:
     name: str
     path: str
     size: int
-    sha256: str
+    blake3: str
     expected: tuple[str, ...]
     catalog: SourceCatalog
     profile: Profile
@@ -216,7 +216,7 @@ class Plan:
                 "server_version": self.target.server_version,
                 "schema": self.target.schema,
             },
-            "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
+            "sources": [{"name": s.name, "path": s.path, "size": s.size, "blake3": s.blake3} for s in self.sources],
             "sampled": self.sample,
             "quarantined_rows": self.doomed,
             "tables": [self._table_dict(table) for table in self.tables]

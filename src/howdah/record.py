@@ -99,7 +99,7 @@ def record(
         target_schema=plan.target.schema,
         target_table=plan.target.name,
         run_id=context.run_id,
-        snapshot_sha256=context.snapshots[plan.source][1],
+        snapshot_blake3=context.snapshots[plan.source][1],
         content_digest=result.content_digest,
         plan_digest=plan.digest,
         source_rows=result.rows,

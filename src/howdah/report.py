@@ -34,13 +34,13 @@ class SourceReport:
     """One source file of the run.
 
     :ivar size: bytes of the snapshot.
-    :ivar sha256: digest of the snapshot's bytes.
+    :ivar blake3: BLAKE3 of the snapshot's bytes.
     """
 
     name: str
     path: str
     size: int
-    sha256: str
+    blake3: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Report:
                 "server_version": self.target.server_version,
                 "schema": self.target.schema,
             },
-            "sources": [{"name": s.name, "path": s.path, "size": s.size, "sha256": s.sha256} for s in self.sources],
+            "sources": [{"name": s.name, "path": s.path, "size": s.size, "blake3": s.blake3} for s in self.sources],
             "tables": map(TableReport.to_dict, self.tables),
             "quarantine": [asdict(group) for group in self.quarantine],
             "findings": map(Finding.to_dict, self.findings),

@@ -65,7 +65,7 @@ def make_report(
         quarantine=tuple(group for group in waiting if (group.source, group.table) in identities),
         application=session.target.name,
         target=session.target.info,
-        sources=tuple(SourceReport(s.name, s.path, s.size, s.sha256) for s in made.sources),
+        sources=tuple(SourceReport(s.name, s.path, s.size, s.blake3) for s in made.sources),
         tables=tuple(tables),
         findings=findings,
         differences=tuple(differences),

@@ -86,8 +86,8 @@ class Session:
 
     @cached_property
     def paths(self) -> dict[str, tuple[Path, str]]:
-        """Return source → (path of its snapshot, sha256), of the sources that were copied."""
-        return {item.source.name: (item.path, item.sha256) for item in self.snapshots}
+        """Return source → (path of its snapshot, BLAKE3), of the sources that were copied."""
+        return {item.source.name: (item.path, item.blake3) for item in self.snapshots}
 
     def settle(self) -> None:
         """Wait until it is known that all snapshots are whole; before that, nothing may be written by them.

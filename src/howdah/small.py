@@ -194,7 +194,7 @@ def _entry(table: Table, context: Context) -> Load:
         target_schema=plan.target.schema,
         target_table=plan.target.name,
         run_id=context.run_id,
-        snapshot_sha256=context.snapshots[plan.source][1],
+        snapshot_blake3=context.snapshots[plan.source][1],
         content_digest=table.sent.content_digest,
         plan_digest=plan.digest,
         source_rows=table.sent.rows,

@@ -34,7 +34,7 @@ class Snapshot:
 
     :ivar path: the copy; a plain file without a WAL.
     :ivar size: bytes of the copy.
-    :ivar sha256: digest of the copy's bytes. An unchanged source gives the same bytes; a changed digest only
+    :ivar blake3: BLAKE3 of the copy's bytes. An unchanged source gives the same bytes; a changed digest only
         means "look closer", as VACUUM or a checkpoint changes bytes and no row.
     :ivar stamp: of the source, from before it was copied.
     :ivar findings: what was lost, where the copy was salvaged from a damaged source.
@@ -43,7 +43,7 @@ class Snapshot:
     source: SourceFile
     path: Path
     size: int
-    sha256: str
+    blake3: str
     stamp: Stamp
     findings: tuple[Finding, ...] = ()
 
@@ -148,7 +148,7 @@ def take(
             findings = salvage.rebuild(damaged_copy, target, source.name, problem)
             damaged_copy.unlink()
             digest, problem = partial(copying.digest_of, target), problem_of(target)
-        sha256 = digest()
+        blake3 = digest()
     except sqlite3.DatabaseError as error:
         raise _refused(source.path, target, error) from error
     except OSError as error:
@@ -159,7 +159,7 @@ def take(
         ) from error
     if problem:
         raise damaged(source.path, problem)
-    return Snapshot(source, target, target.stat().st_size, sha256, taken, findings)
+    return Snapshot(source, target, target.stat().st_size, blake3, taken, findings)
 
 
 def _refused(path: Path, target: Path, error: sqlite3.DatabaseError) -> SourceError:

@@ -120,7 +120,7 @@ def record_sources(
                 source.name,
                 source.path,
                 source.size,
-                source.sha256,
+                source.blake3,
                 measured[source.name] if measured else _profile(source),
                 definition.to_json(source, plans.get(source.name, ()), skipped.get(source.name, ())),
                 trust.stamp_to_json(taken[source.name]),

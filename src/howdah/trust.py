@@ -40,7 +40,7 @@ def proven(known: Ledger, stamps: Mapping[str, Stamp]) -> set[str]:
     other = {
         name
         for (name, _), load in known.loads.items()
-        if name in known.sources and load.snapshot_sha256 != known.sources[name].sha256
+        if name in known.sources and load.snapshot_blake3 != known.sources[name].blake3
     }
     found = set()
     for name, now in stamps.items():
@@ -69,7 +69,7 @@ def unchanged(connection: Connection, known: Ledger, files: tuple[SourceFile, ..
                 name=file.name,
                 path=shown(file.path),
                 size=source.size,
-                sha256=source.sha256,
+                blake3=source.blake3,
                 expected=file.expected,
                 catalog=kept.from_json(catalogs[file.name]),
                 profile=measured,

@@ -91,7 +91,7 @@ def test_an_unchanged_source_is_not_read(database, shop, unreadable):
     unreadable()
     second = migrate(request)
     assert (second.changed, second.verdict, second.run_id) == (False, "verified", first.run_id)
-    assert [(s.name, s.size, s.sha256) for s in second.sources] == [(s.name, s.size, s.sha256) for s in first.sources]
+    assert [(s.name, s.size, s.blake3) for s in second.sources] == [(s.name, s.size, s.blake3) for s in first.sources]
     assert [(t.table, t.source_rows, t.columns) for t in second.tables] == [
         (t.table, t.source_rows, t.columns) for t in first.tables
     ]
@@ -170,7 +170,7 @@ def test_verify_reads_a_source_whatever_its_stamp_says(database, shop, unreadabl
 @pytest.mark.parametrize("mode", ["WAL", "DELETE"])
 def test_an_unchanged_source_gives_the_same_snapshot_bytes(database, make_source, mode):
     request = Request((make_source(f"PRAGMA journal_mode = {mode};" + SHOP),), database.dsn)
-    assert len({plan(request).sources[0].sha256 for _ in range(3)}) == 1
+    assert len({plan(request).sources[0].blake3 for _ in range(3)}) == 1
 
 
 def test_rewritten_bytes_without_a_changed_row_write_nothing(database, shop, change):

@@ -81,7 +81,7 @@ def test_rows_of_another_tenant_are_told_apart(database, moved, tmp_path):
 def test_a_source_that_shares_a_table_is_exported_only_with_the_others(database, moved, tmp_path):
     # As if a second file had filled the same table.
     database.query(
-        "INSERT INTO howdah.source SELECT application, 'prompts_2', path, size, sha256, profile, run_id, definition"
+        "INSERT INTO howdah.source SELECT application, 'prompts_2', path, size, blake3, profile, run_id, definition"
         " FROM howdah.source WHERE source = 'prompts'"
     )
     with pytest.raises(ConfigurationError, match="prompts and prompts_2 lie together"):

@@ -292,7 +292,7 @@ def test_a_load_that_changes_nothing_leaves_no_stage(database, source):
     migrate(Request((source,), database.dsn))
     report = migrate(Request((source,), database.dsn, retry=True))
     assert report.verdict == "verified"
-    database.query("UPDATE howdah.load SET content_digest = 'another', snapshot_sha256 = ''")
+    database.query("UPDATE howdah.load SET content_digest = 'another', snapshot_blake3 = ''")
     assert migrate(Request((source,), database.dsn)).verdict == "verified"
     assert stages(database) == []
 

@@ -29,7 +29,7 @@ class Load:
     target_schema: str
     target_table: str
     run_id: UUID
-    snapshot_sha256: str
+    snapshot_blake3: str
     content_digest: str
     plan_digest: str
     source_rows: int
@@ -63,7 +63,7 @@ class KnownSource:
     """
 
     size: int
-    sha256: str
+    blake3: str
     profile: dict[str, Any]
     described: bool
     stamp: dict[str, Any] | None

@@ -34,7 +34,7 @@ def read(connection: Connection, application: str) -> Ledger:
         name: KnownSource(*rest)
         for name, *rest in execute(
             connection,
-            """SELECT source, size, sha256, profile, definition IS NOT NULL,
+            """SELECT source, size, blake3, profile, definition IS NOT NULL,
                       CASE WHEN catalog IS NOT NULL THEN stamp END
                FROM howdah.source WHERE application = %s""",
             [application],
@@ -70,7 +70,7 @@ def _loads(connection: Connection, application: str) -> dict[tuple[str, str], Lo
     return {
         (source, table): Load(*rest)
         for source, table, *rest in connection.execute(
-            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_sha256,
+            """SELECT source, table_name, target_schema, target_table, run_id, snapshot_blake3,
                       content_digest, plan_digest, source_rows, loaded_rows, quarantined_rows, target_rows,
                       mapped, settled, key_columns, verified_at
                FROM howdah.load WHERE application = %s""",

@@ -25,7 +25,7 @@ class Source:
     name: str
     path: str
     size: int
-    sha256: str
+    blake3: str
     profile: Iterable[str]
     definition: Iterable[str]
     stamp: str | None
@@ -36,7 +36,7 @@ _LOAD = {
     "target_schema": "text",
     "target_table": "text",
     "run_id": "uuid",
-    "snapshot_sha256": "text",
+    "snapshot_blake3": "text",
     "content_digest": "text",
     "plan_digest": "text",
     "source_rows": "int8",
@@ -97,17 +97,17 @@ def record_sources(connection: Connection, application: str, run_id: UUID, sourc
     with connection.transaction():
         # A table that is the same in other bytes (after a VACUUM, or as another table changed) is not compared again.
         connection.execute(
-            """UPDATE howdah.load SET snapshot_sha256 = given.sha256
-               FROM unnest(%s::text[], %s::text[]) AS given (source, sha256)
-               WHERE application = %s AND load.source = given.source AND snapshot_sha256 <> given.sha256""",
-            [names, [source.sha256 for source in sources], application],
+            """UPDATE howdah.load SET snapshot_blake3 = given.blake3
+               FROM unnest(%s::text[], %s::text[]) AS given (source, blake3)
+               WHERE application = %s AND load.source = given.source AND snapshot_blake3 <> given.blake3""",
+            [names, [source.blake3 for source in sources], application],
         )
         connection.execute(
             "DELETE FROM howdah.source WHERE application = %s AND source = ANY (%s)", [application, names]
         )
         copy_text(
             connection,
-            """COPY howdah.source (application, run_id, source, path, size, sha256, profile, definition, stamp, catalog)
+            """COPY howdah.source (application, run_id, source, path, size, blake3, profile, definition, stamp, catalog)
                FROM STDIN""",
             (
                 [
@@ -116,7 +116,7 @@ def record_sources(connection: Connection, application: str, run_id: UUID, sourc
                     [s.name],
                     [_storable(s.path)],
                     [str(s.size)],
-                    [s.sha256],
+                    [s.blake3],
                     s.profile,
                     s.definition,
                     s.stamp and [s.stamp],
@@ -166,7 +166,7 @@ def _values(load: Load) -> list[Any]:
 def mark_doubtful(connection: Connection, application: str, source: str, table: str) -> None:
     """Record that a table differs from its source, so that the next ``migrate`` compares it row by row."""
     connection.execute(
-        """UPDATE howdah.load SET verified_at = NULL, snapshot_sha256 = '', content_digest = ''
+        """UPDATE howdah.load SET verified_at = NULL, snapshot_blake3 = '', content_digest = ''
            WHERE application = %s AND source = %s AND table_name = %s""",
         [application, source, table],
     )

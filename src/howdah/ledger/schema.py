@@ -7,7 +7,7 @@ from howdah.errors import TargetRefused
 from howdah.ledger.locks import lock_key
 from howdah.pg import Connection
 
-VERSION = 7
+VERSION = 8
 
 _TABLES = """
 CREATE SCHEMA IF NOT EXISTS howdah;
@@ -25,14 +25,15 @@ CREATE TABLE howdah.object (
 COMMENT ON TABLE howdah.object IS 'What howdah itself created, without an application folder';
 CREATE TABLE howdah.source (
   application text NOT NULL, source text NOT NULL, path text NOT NULL, size bigint NOT NULL,
-  sha256 text NOT NULL, profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run,
+  blake3 text NOT NULL, profile jsonb NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run,
   definition json NOT NULL, stamp json, catalog json, PRIMARY KEY (application, source)
 );
+COMMENT ON COLUMN howdah.source.blake3 IS 'Digest of its snapshot, as b3sum gives it';
 COMMENT ON COLUMN howdah.source.definition IS 'Its schema and casts, by which it can be exported again';
 COMMENT ON COLUMN howdah.source.stamp IS 'Sizes and times of its files: while they stay, it is not read again';
 CREATE TABLE howdah.load (
   application text NOT NULL, source text NOT NULL, table_name text NOT NULL, target_schema text NOT NULL,
-  target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_sha256 text NOT NULL,
+  target_table text NOT NULL, run_id uuid NOT NULL REFERENCES howdah.run, snapshot_blake3 text NOT NULL,
   content_digest text NOT NULL, plan_digest text NOT NULL, source_rows bigint NOT NULL,
   loaded_rows bigint NOT NULL, quarantined_rows bigint NOT NULL, target_rows bigint NOT NULL,
   mapped bigint NOT NULL, settled boolean NOT NULL, key_columns jsonb NOT NULL,

@@ -111,7 +111,7 @@ def test_the_copy_is_private_plain_and_complete(make_source, tmp_path):
             with open_snapshot(copy.path) as connection:
                 assert connection.execute("SELECT count(*) FROM t").fetchone() == (1000,)
             again = take(path, folder)
-            assert again.sha256 == copy.sha256
+            assert again.blake3 == copy.blake3
         assert not folder.exists()
 
 
@@ -177,7 +177,7 @@ def test_a_wal_without_its_shm_is_read_and_nothing_is_made_beside_it(make_source
     copy = take(left, tmp_path)
     assert rows(copy.path) == [(1,), (2,)]
     assert {entry: entry.read_bytes() for entry in left.parent.iterdir()} == found
-    assert take(left, tmp_path).sha256 == copy.sha256
+    assert take(left, tmp_path).blake3 == copy.blake3
 
 
 def test_a_wal_in_a_folder_that_may_not_be_written_is_read(make_source, open_folder, unprivileged):
