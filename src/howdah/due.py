@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from howdah import ledger, pg, quarantine
+from howdah import ledger, quarantine
 from howdah.ledger import Load
 from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
@@ -68,7 +68,7 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
         return _WHOLE
     if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
         return _WHOLE
-    held = _held(session, entry)
+    held = session.counts.of(entry, session.connection)
     if held is None or held < entry.target_rows:
         return _WHOLE
     path, digest = session.paths.get(plan.source, (None, ""))
@@ -81,16 +81,6 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
         found = delta.find(session.connection, session.target.name, path, plan, entry)
         return None if found and found.empty else Due(found and replace(found, held=held))
     return _WHOLE if content_digest(path, plan) != entry.content_digest else None
-
-
-def _held(session: Session, entry: Load) -> int | None:
-    """Return how many rows a target table has; ``None`` where there is no such table."""
-    target = pg.qualified(entry.target_schema, entry.target_table)
-    there = session.connection.execute("SELECT to_regclass(%s) IS NOT NULL", [target]).fetchone()
-    if not there or not there[0]:
-        return None
-    counted = pg.execute(session.connection, f"SELECT count(*) FROM {target}").fetchone() or (0,)
-    return int(counted[0])
 
 
 def waiting_reasons(session: Session) -> dict[tuple[str, str], frozenset[str]]:

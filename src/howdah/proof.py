@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
 from howdah.catalog.sqlite import give_back_at
 from howdah.context import Patched
 from howdah.errors import VerificationFailed
+from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
 from howdah.session import Session
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 def compare(
     session: Session, plans: tuple[TablePlan, ...], patched: Mapping[tuple[str, str], Patched] | None = None
 ) -> tuple[Outcome, ...]:
-    """Compare rows of tables with the target, over one connection, and return what came of each table.
+    """Compare rows of tables with the target and return what came of each table.
+
+    Whole tables are compared over one connection, tables of which some rows are over as many as there are jobs.
 
     :param patched: tables of which only those rows are compared, as the others were verified before; of all other
         tables, every row is.
@@ -33,11 +37,8 @@ def compare(
     session.progress(Event("verify", total=sum(item.rows for item in plans)))
     with session.clock.stage("verify"), contextlib.closing(Reader(pg.conninfo_of(session.connection))) as reader:
         waiting = _Waiting(session)
-        found = {
-            item.identity: _changed(session, reader, item, waiting, changed[item.identity])
-            for item in plans
-            if item.identity in changed
-        }
+        parts = [(item, changed[item.identity]) for item in plans if item.identity in changed]
+        found = {outcome.plan.identity: outcome for outcome in _changed(session, reader, parts, waiting)}
         whole = [item for item in plans if item.identity not in changed]
         for outcome in _whole(session, reader, whole, waiting):
             found[outcome.plan.identity] = outcome
@@ -45,12 +46,32 @@ def compare(
     return tuple(found[item.identity] for item in plans)
 
 
-def _changed(session: Session, reader: Reader, item: TablePlan, waiting: _Waiting, part: Patched) -> Outcome:
-    from howdah.verify import verify_changed
+def _changed(
+    session: Session, reader: Reader, parts: list[tuple[TablePlan, Patched]], waiting: _Waiting
+) -> Iterator[Outcome]:
+    """Compare the rows of tables that a load was about, side by side: the server looks for those of one at a time."""
+    from howdah.verify import Reader, verify_changed
 
-    with _shown(session, item):
-        path, _ = session.paths[item.source]
-        return verify_changed(reader, session.connection, item, path, waiting.of(item), session.folder, part)
+    idle = [(session.connection, reader)]
+    server = pg.conninfo_of(session.connection)
+    largest_first = sorted(parts, key=lambda part: -part[0].rows)
+    with contextlib.ExitStack() as opened, ThreadPoolExecutor(session.request.jobs) as pool:
+
+        def compared(part: tuple[TablePlan, Patched]) -> Outcome:
+            item, rows = part
+            try:
+                connection, own = idle.pop()
+            except IndexError:
+                connection = opened.enter_context(pg.connect(server))
+                own = opened.enter_context(contextlib.closing(Reader(server)))
+            with _shown(session, item):
+                path, _ = session.paths[item.source]
+                set_aside = waiting.of(item, connection)
+                outcome = verify_changed(own, connection, item, path, set_aside, session.folder, rows)
+            idle.append((connection, own))
+            return outcome
+
+        yield from as_done(pool, compared, largest_first)
 
 
 def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _Waiting) -> Iterator[Outcome]:
@@ -61,7 +82,7 @@ def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _W
     paths = {source: path for source, (path, _) in session.paths.items()}
     for group in groups(plans):
         with _shown(session, *group) as step:
-            rows = {item.identity: waiting.of(item) for item in group}
+            rows = {item.identity: waiting.of(item, connection) for item in group}
             outcomes = agree(connection, group, paths, rows, step)
             if outcomes is None and is_worth_it(group):
                 outcomes = verify_together(connection, group, name, paths, rows, session.folder)
@@ -70,7 +91,7 @@ def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _W
             continue
         for item in group:
             with _shown(session, item) as step:
-                path, set_aside = paths[item.source], waiting.of(item)
+                path, set_aside = paths[item.source], waiting.of(item, connection)
                 yield verify_table(reader, connection, item, name, path, set_aside, session.folder, step)
 
 
@@ -94,11 +115,11 @@ class _Waiting:
         self._session = session
         self._counts = ledger.waiting(session.connection, session.target.name)
 
-    def of(self, plan: TablePlan) -> dict[int, bytes]:
+    def of(self, plan: TablePlan, connection: pg.Connection) -> dict[int, bytes]:
         """Return locator → row digest of a table's rows in quarantine."""
         if plan.identity not in self._counts:
             return {}
-        return ledger.quarantined(self._session.connection, self._session.target.name, *plan.identity)
+        return ledger.quarantined(connection, self._session.target.name, *plan.identity)
 
 
 def note_differences(session: Session, outcomes: tuple[Outcome, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,6 +17,7 @@ from howdah.application import Application
 from howdah.catalog.sqlite import let_go
 from howdah.choices import Choices
 from howdah.clock import Clock
+from howdah.counting import Counts, counting
 from howdah.discover import SourceFile
 from howdah.errors import ConfigurationError
 from howdah.examination import Examinations, examining
@@ -29,6 +30,11 @@ from howdah.workspace import workspace
 
 if TYPE_CHECKING:
     from howdah.ddl import Derived
+
+# Bytes of a source from which on it takes a while to copy it.
+_LARGE = 4 << 20
+# What moves and compares rows.
+_ROWS = ("howdah.apply", "howdah.load", "howdah.patch", "howdah.verify")
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Session:
     clock: Clock
     progress: Progress
     examinations: Examinations
+    counts: Counts
 
     @cached_property
     def paths(self) -> dict[str, tuple[Path, str]]:
@@ -145,8 +152,16 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
             choices.check(request.identifiers, request.orphans, application is not None)
             choices.settle(request.identifiers, request.orphans, known, schema)
             unchanged = trust.unchanged(connection, known, files) if trusting else {}
-            _load_alembic(connection, target, known)
-            with workspace(request.work_dir) as folder, examining(rows=bool(request.sample)) as examinations:
+            changed = {file.name: file.path.stat().st_size for file in files if file.name not in unchanged}
+            large = max(changed.values(), default=0) >= _LARGE
+            _load_ahead(_needed(connection, target, known) + (_ROWS if large and lock != "none" else ()))
+            with (
+                workspace(request.work_dir) as folder,
+                examining(rows=bool(request.sample)) as examinations,
+                counting() as counts,
+            ):
+                if large:
+                    counts.begin(pg.conninfo_of(connection), known.loads.values())
                 session = Session(
                     request=request,
                     connection=connection,
@@ -160,18 +175,26 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
                     clock=clock,
                     progress=progress,
                     examinations=examinations,
+                    counts=counts,
                 )
-                yield freeze(session, {file.name for file in files if file.name not in unchanged})
+                yield freeze(session, set(changed))
     except pg.Error as error:
         raise pg.explain(error) from error
     finally:
         let_go()
 
 
-def _load_alembic(connection: pg.Connection, target: Target, known: Ledger) -> None:
-    """Load Alembic in the background where revisions may be pending: it takes a while, in which sources are copied."""
-    if target.folder is not None and not heads.is_reached(connection, known, target.schema, target.folder):
-        Thread(target=importlib.import_module, args=["howdah.revisions"], daemon=True).start()
+def _load_ahead(names: Collection[str]) -> None:
+    """Load modules in the background: it takes a while, in which sources are copied."""
+    if names:
+        Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
+
+
+def _needed(connection: pg.Connection, target: Target, known: Ledger) -> tuple[str, ...]:
+    """Return the modules that revisions need, where some may be pending."""
+    if target.folder is None or heads.is_reached(connection, known, target.schema, target.folder):
+        return ()
+    return ("howdah.revisions",)
 
 
 def freeze(session: Session, names: set[str]) -> Session:
