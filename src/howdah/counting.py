@@ -30,6 +30,10 @@ class Counts:
         def counted(table: str) -> int | None:
             if self._connection is None:
                 self._connection = pg.open_(server)
+                # Beside the copying it need not be fast, and it should not take what that needs.
+                self._connection.execute("SET max_parallel_workers_per_gather = 0")
+                # A frozen table is counted by its smallest index.
+                self._connection.execute("SET random_page_cost = 1.1")
             return count(self._connection, table)
 
         for table in {_table_of(load) for load in loads}:

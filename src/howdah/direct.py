@@ -1,7 +1,8 @@
 """Loads a table that is new to us straight into its place, all in one transaction.
 
 Into an empty table rows go first, and indexes after them; nothing is compared on the way, as there is nothing to
-compare with. Rows of others may be there (another source fills the same table) where PostgreSQL itself refuses what
+compare with; they are frozen as they come, so that nobody has to look at or to write their pages again for that. Rows
+of others may be there (another source fills the same table) where PostgreSQL itself refuses what
 breaks a rule. Where a row does, the whole load is undone, and the way through a staging table finds out which it is.
 """
 
@@ -16,7 +17,7 @@ from howdah.conditions import compared, parents, refers
 from howdah.context import Context, Loaded, Merged
 from howdah.pg import BrokenConstraint, Connection, attempt, execute, qualified, quoted
 from howdah.plan import TablePlan
-from howdah.sending import Copied, Sender, Sent
+from howdah.sending import Copied, NotFrozenError, Sender, Sent
 from howdah.staging import Stage
 
 # Below this, building indexes anew costs more than keeping them up.
@@ -62,16 +63,27 @@ def load(connection: Connection, plan: TablePlan, context: Context, started: flo
     :raises QuarantinedRows: over the budget.
     """
     try:
-        with connection.transaction():
-            loaded = _load(connection, plan, context, started, stage)
-            if stage:
-                stages.drop(connection, stages.name_of(context.application, plan))
-            return loaded
+        try:
+            return _loaded(connection, plan, context, started, stage, frozen=True)
+        except NotFrozenError:
+            return _loaded(connection, plan, context, started, stage, frozen=False)
     except BrokenConstraint as error:
         raise NotDirectError from error
 
 
-def _load(connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None) -> Loaded:
+def _loaded(
+    connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None, *, frozen: bool
+) -> Loaded:
+    with connection.transaction():
+        loaded = _load(connection, plan, context, started, stage, frozen=frozen)
+        if stage:
+            stages.drop(connection, stages.name_of(context.application, plan))
+        return loaded
+
+
+def _load(
+    connection: Connection, plan: TablePlan, context: Context, started: float, stage: Stage | None, *, frozen: bool
+) -> Loaded:
     target = qualified(plan.target.schema, plan.target.name)
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
     filled, guarded = state(connection, plan, target)
@@ -93,7 +105,8 @@ def _load(connection: Connection, plan: TablePlan, context: Context, started: fl
             path, _ = context.snapshots[plan.source]
             # Images made here are compared with some that the server makes; fewer rows it may as well do alone.
             imaged = bool(not plan.key and taken_over)
-            sender = Sender(connection, path, plan, target, columns, staged=False, imaged=imaged)
+            frozen = frozen and taken_over
+            sender = Sender(connection, path, plan, target, columns, staged=False, frozen=frozen, imaged=imaged)
             fresh = record.is_fresh(context, plan)
             with ownership.Writer(connection, context.application, context.run_id, plan, fresh=fresh) as ledger:
                 owner = _Owner(ledger, plan, sender)

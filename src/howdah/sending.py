@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from howdah.catalog.sqlite import open_snapshot
@@ -23,6 +24,12 @@ from howdah.vector.stream import Chunk, Part, Read, pieces
 
 # Bytes that are sent by one COPY into a final table: each is a few answers of the server to wait for.
 _STRETCH = 16 << 20
+
+_NO_FREEZE = (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.InvalidTransactionState)
+
+
+class NotFrozenError(Exception):
+    """Rows must be sent again, and not frozen; the transaction is of no use any more."""
 
 
 @dataclass
@@ -76,6 +83,8 @@ class Sender:
     :param columns: quoted names of the columns to fill.
     :param staged: the table is a staging table, with locator and chunk in front. What breaks a constraint there is set
         aside like any value that the server refuses; in a final table it is raised.
+    :param frozen: the table is new or emptied in this very transaction, and nobody is to look at or to freeze its pages
+        once more.
     :param imaged: keep the images of rows without a key, where they can be made.
     :param only: rowids of the rows to send, ascending; ``None``: all.
     """
@@ -89,14 +98,16 @@ class Sender:
         columns: str,
         *,
         staged: bool,
+        frozen: bool = False,
         imaged: bool = False,
         only: NDArray[np.int64] | None = None,
     ) -> None:
         self._connection = connection
         self._snapshot = snapshot
         self._plan = plan
-        self._statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)"
+        self._statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT BINARY{', FREEZE' if frozen else ''})"
         self._staged = staged
+        self._frozen = frozen
         self._imaged = imaged
         self._encoder = Encoder(plan, staged=staged, imaged=imaged)
         self._only = only
@@ -112,6 +123,7 @@ class Sender:
         :param each: called with every chunk.
         :raises SourceError: the snapshot cannot be read.
         :raises psycopg.IntegrityError: a row breaks a constraint of the final table.
+        :raises NotFrozenError: the server refuses a row, or to freeze; which one is not known, and nothing was kept.
         """
         # Closed here and now when a row is refused: the threads behind it must not outlive this load.
         with closing(self.chunks()) as chunks:
@@ -173,8 +185,17 @@ class Sender:
 
     def _give(self, streams: Iterator[bytes | memoryview]) -> None:
         """Send rows at once, as parts of a COPY stream; the server takes all of them or none."""
-        with self._connection.transaction():
+        if not self._frozen:
+            with self._connection.transaction():
+                copy_parts(self._connection, self._statement, streams)
+            return
+        # Not below a savepoint: the table must be new to where it is filled.
+        try:
             copy_parts(self._connection, self._statement, streams)
+        except BrokenConstraint:
+            raise
+        except (*ROW_FAULTS, *_NO_FREEZE) as error:
+            raise NotFrozenError from error
 
     def _streams(self, stretch: list[Part | Read], found: Iterator[Part | Read]) -> Iterator[bytes | memoryview]:
         """Yield what is to be sent at once, and note it in ``stretch``, which has its first part."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from psycopg import conninfo
 
+from howdah import direct
 from howdah.errors import ConfigurationError, TargetRefused, VerificationFailed
 from howdah.pipeline import Request, migrate, plan, verify
 
@@ -28,6 +29,19 @@ def test_every_row_and_value_arrives(database, make_source):
     assert (report.verdict, report.exit_code, report.changed) == ("verified", 0, True)
     assert database.query("SELECT * FROM album ORDER BY 1") == [(1, "Größe", 7), (2, "Für Elise", 7)]
     assert database.query("SELECT * FROM artist ORDER BY 1") == [(7, "AC/DC"), (9, None)]
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_many_rows_arrive_frozen_where_the_server_does_it(database, make_source, monkeypatch, frozen):
+    if not frozen:
+        # It freezes what is new or emptied, and this is neither.
+        monkeypatch.setattr(direct, "attempt", lambda *_: True)
+    source = make_source("CREATE TABLE t (id INTEGER PRIMARY KEY)", t=[(n,) for n in range(25_000)])
+    assert migrate(Request((source,), database.dsn)).tables[0].loaded_rows == 25_000
+    pages, visible = database.query("SELECT relpages, relallvisible FROM pg_class WHERE relname = 't'")[0]
+    assert pages > 50
+    assert visible == (pages if frozen else 0)
+    assert verify(Request((source,), database.dsn)).exit_code == 0
 
 
 def test_keys_indexes_and_foreign_keys_arrive(database, make_source):

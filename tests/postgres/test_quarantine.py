@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from howdah import direct
 from howdah.errors import QuarantinedRows
 from howdah.pipeline import Request, migrate, verify
 from howdah.vector import batches
@@ -114,9 +115,14 @@ def test_the_limit_stops_before_the_table_changes(database, make_source):
     assert migrate(Request((source,), database.dsn, max_quarantined=10)).exit_code == 3
 
 
+@pytest.mark.parametrize("many", [1_000, 20_000])
 @pytest.mark.parametrize("rows_of_a_part", [batches.UNIT_ROWS, 1_000])
-def test_what_only_the_server_refuses_is_found_among_thousands(database, make_source, monkeypatch, rows_of_a_part):
+def test_what_only_the_server_refuses_is_found_among_thousands(
+    database, make_source, monkeypatch, rows_of_a_part, many
+):
     monkeypatch.setattr(batches, "UNIT_ROWS", rows_of_a_part)
+    # From so many on they are sent frozen first, where no row can be refused by itself.
+    monkeypatch.setattr(direct, "_MANY", many)
     # jsonb takes numbers of at most 131,072 digits before the point: no client-side check knows that.
     rows = [(n, '{"a": 1}') for n in range(12_000)]
     rows[7_777] = (7_777, '{"a": 1e200000}')
