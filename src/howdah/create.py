@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from howdah import pg
 from howdah.catalog.model import TargetCatalog
-from howdah.ddl import Derived, Statement
 from howdah.errors import TargetRefused
+
+# What derives a schema loads only where there is no application.
+if TYPE_CHECKING:
+    from howdah.ddl import Derived, Statement
 
 
 def run(connection: pg.Connection, statements: Sequence[Statement]) -> None:

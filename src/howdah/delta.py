@@ -129,6 +129,11 @@ class _Found:
     def add(self, locators: Locators, digests: Digests, were: Locators, before: Digests) -> None:
         """Compare rows with those that were there between the same locators."""
         self._rows += len(locators)
+        if np.array_equal(were, locators):
+            # As in most chunks: no row came or went.
+            other = before != digests
+            self._note(were[other], locators[other], digests[other])
+            return
         places = np.minimum(np.searchsorted(were, locators), max(len(were) - 1, 0))
         same = np.zeros(len(locators), np.bool_)
         if len(were):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from howdah import ledger
-from howdah.ddl import Derived, Statement
-from howdah.ddl.foreign_keys import not_valid
 from howdah.findings import Finding
 from howdah.order import batched
 from howdah.pg import BUILD_FAULTS, Connection, execute, message, qualified, quoted
 from howdah.plan import TablePlan
+
+# What derives a schema loads only where there is no application.
+if TYPE_CHECKING:
+    from howdah.ddl import Derived, Statement
 
 # Tables that one statement is about.
 _TABLES = 200
@@ -42,6 +45,8 @@ def complete(
             refused = _make(connection, statement, statement.sql + " NOT VALID", application, schema, run_id)
             if not refused:
                 made.append(f"constraint {statement.name}")
+                from howdah.ddl.foreign_keys import not_valid
+
                 findings.append(not_valid(statement.table, keys[statement.table, statement.name]))
                 continue
             problem = refused

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 # Bytes of a source from which on it takes a while to copy it.
 _LARGE = 4 << 20
-# What moves and compares rows.
-_ROWS = ("howdah.apply", "howdah.load", "howdah.patch", "howdah.verify")
+# What reads schemas, moves rows and compares them, in the order in which it is needed.
+_ROWS = ("howdah.catalog.virtual", "howdah.apply", "howdah.load", "howdah.patch", "howdah.verify")
 
 
 @dataclass(frozen=True)
