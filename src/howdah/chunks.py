@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from howdah.pg import Connection
 from howdah.plan import TablePlan
 
 Places = NDArray[np.int64]
+Locators = NDArray[np.int64]
 
 # Chunks that are read at once: of each, some hundred kilobytes.
 _TOGETHER = 8
@@ -41,19 +43,45 @@ def imaged(connection: Connection, application: str, plan: TablePlan) -> list[Im
     return [Imaged(*row) for row in rows]
 
 
-def images(connection: Connection, application: str, plan: TablePlan, wanted: Sequence[Imaged]) -> Iterator[Images]:
-    """Yield what the ledger keeps of the rows of some chunks, in their order."""
+def images(
+    connection: Connection,
+    application: str,
+    plan: TablePlan,
+    wanted: Sequence[Imaged],
+    *,
+    known: Mapping[int, bytes] = MappingProxyType({}),
+    note: Callable[[int, bytes], None] = lambda *_: None,
+) -> Iterator[Images]:
+    """Yield what the ledger keeps of the rows of some chunks, in their order.
+
+    :param known: ordinal → what was read of a chunk before.
+    :param note: called with the same for each chunk.
+    """
     for some in batched(wanted, _TOGETHER):
-        rows = connection.execute(
-            """SELECT ordinal, images FROM howdah.chunk
-               WHERE application = %s AND source = %s AND table_name = %s AND ordinal = ANY (%s)""",
-            [application, *plan.identity, [chunk.ordinal for chunk in some]],
-            binary=True,
-        )
-        # Chunks change under the lock of the run only, which is ours: none is missing.
-        found: dict[int, bytes] = dict(rows.fetchall())
+        missing = [chunk.ordinal for chunk in some if chunk.ordinal not in known]
+        found = dict(known)
+        if missing:
+            rows = connection.execute(
+                """SELECT ordinal, images FROM howdah.chunk
+                   WHERE application = %s AND source = %s AND table_name = %s AND ordinal = ANY (%s)""",
+                [application, *plan.identity, missing],
+                binary=True,
+            )
+            # Chunks change under the lock of the run only, which is ours: none is missing.
+            found |= dict(rows.fetchall())
         for chunk in some:
+            note(chunk.ordinal, found[chunk.ordinal])
             yield Images.from_bytes(found[chunk.ordinal])
+
+
+def touched(chunks: Sequence[Imaged], locators: Locators) -> Iterator[tuple[int, Locators]]:
+    """Yield the place of each chunk that some locators are within, or right behind, and those."""
+    if not chunks:
+        return
+    firsts = np.array([chunk.first for chunk in chunks[1:]], np.int64)
+    places = np.searchsorted(firsts, locators, "right")
+    for place in np.unique(places).tolist():
+        yield place, locators[places == place]
 
 
 def keys(connection: Connection, application: str, plan: TablePlan, chunk: Imaged) -> bytes:

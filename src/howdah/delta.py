@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from howdah import chunks
+from howdah.chunks import Locators
 from howdah.images import Images
 from howdah.ledger import Load
 from howdah.pg import Connection
 from howdah.plan import TablePlan
+from howdah.room import Kept, Room
 from howdah.vector.digests import Content, Digests
 from howdah.vector.stream import digested
-
-Locators = NDArray[np.int64]
 
 # With more rows than this part of a table, and more than so many in all, loading it as a whole is no slower.
 _MOST = 0.3
@@ -35,6 +34,7 @@ class Delta:
     :ivar rows: rows that the source has now.
     :ivar content_digest: of all of them.
     :ivar held: rows that the target table had meanwhile, other people's included.
+    :ivar images: ordinal → what the ledger keeps of the rows of a chunk, of some of those whose rows changed.
     """
 
     gone: Locators
@@ -43,6 +43,7 @@ class Delta:
     rows: int
     content_digest: str
     held: int = 0
+    images: Mapping[int, bytes] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -62,16 +63,30 @@ def is_kept(connection: Connection, application: str, plan: TablePlan, entry: Lo
     return row == (entry.source_rows,)
 
 
-def find(connection: Connection, application: str, path: Path, plan: TablePlan, entry: Load) -> Delta | None:
+def find(
+    connection: Connection, application: str, path: Path, plan: TablePlan, entry: Load, room: Room | None = None
+) -> Delta | None:
     """Return what changed, or ``None`` where too much did.
 
     Memory grows with the rows that changed, not with the table.
 
     :param entry: of the last load, by the same plan; :func:`is_kept` holds.
+    :param room: for what was read of chunks whose rows changed.
     :raises SourceError: the snapshot cannot be read.
     """
+    known = chunks.imaged(connection, application, plan)
+    kept = Kept(room or Room(0))
+    found = _compared(path, plan, entry, chunks.images(connection, application, plan, known, note=kept.note))
+    if found is None:
+        kept.only(())
+        return None
+    places = {place for rows in (found.gone, found.come) for place, _ in chunks.touched(known, rows)}
+    return replace(found, images=kept.only([known[place].ordinal for place in places]))
+
+
+def _compared(path: Path, plan: TablePlan, entry: Load, images: Iterator[Images]) -> Delta | None:
     content = Content(plan.table)
-    before = _Before(chunks.images(connection, application, plan, chunks.imaged(connection, application, plan)))
+    before = _Before(images)
     found = _Found()
     most = min(int(entry.source_rows * _MOST), _MOST_ROWS)
     with closing(digested(path, plan)) as now:

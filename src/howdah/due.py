@@ -12,6 +12,7 @@ from howdah.ledger import Load
 from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
+from howdah.room import Room
 from howdah.session import Session
 
 # Arrow loads only where rows need it: see the function that imports howdah.delta.
@@ -29,6 +30,8 @@ class Due:
     delta: Delta | None = None
 
 
+# Bytes of what the ledger keeps of rows that is read once instead of twice.
+_KEPT = 48 << 20
 # One for all tables that must be loaded as a whole.
 _WHOLE = Due()
 
@@ -39,7 +42,8 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     session.progress(Event("compare"))
     # Reading goes on without Python's lock, so two tables at a time.
     with session.clock.stage("compare"), ThreadPoolExecutor(2) as pool:
-        looked = as_done(pool, lambda p: (p.identity, must_load(session, p, waiting)), made.tables)
+        room = Room(_KEPT)
+        looked = as_done(pool, lambda p: (p.identity, must_load(session, p, waiting, room)), made.tables)
         found = {identity: due for identity, due in looked if due}
     due = {p.identity: found[p.identity] for p in made.tables if p.identity in found}
     if session.request.retry:
@@ -58,10 +62,13 @@ def sources_read(session: Session, made: Plan, due: Collection[tuple[str, str]])
     return {p.source for p in made.tables if p.target.name in targets or not is_verified(session, p)}
 
 
-def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]]) -> Due | None:
+def must_load(
+    session: Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]], room: Room | None = None
+) -> Due | None:
     """Return what is due: a table may be new, planned differently, changed, damaged, or worth another try.
 
     :param waiting: what :func:`waiting_reasons` returned.
+    :param room: for what will be needed of the ledger once more, when it is loaded.
     """
     entry = entry_of(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
@@ -78,7 +85,7 @@ def must_load(session: Session, plan: TablePlan, waiting: dict[tuple[str, str], 
     from howdah.vector.stream import content_digest
 
     if is_verified(session, plan) and delta.is_kept(session.connection, session.target.name, plan, entry):
-        found = delta.find(session.connection, session.target.name, path, plan, entry)
+        found = delta.find(session.connection, session.target.name, path, plan, entry, room)
         return None if found and found.empty else Due(found and replace(found, held=held))
     return _WHOLE if content_digest(path, plan) != entry.content_digest else None
 

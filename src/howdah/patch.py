@@ -12,10 +12,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from howdah import checks, chunks, ledger, merge, ownership, record, staging
-from howdah.chunks import Imaged
+from howdah.chunks import Imaged, Locators
 from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
-from howdah.delta import Delta, Locators
+from howdah.delta import Delta
 from howdah.images import Images, Keys, binary, raw
 from howdah.order import batched
 from howdah.ownership import Written
@@ -130,27 +130,18 @@ def _deleted(connection: Connection, stage: Stage, target: str) -> int:
     return deleted
 
 
-def _touched(known: list[Imaged], locators: Locators) -> Iterator[tuple[int, Locators]]:
-    """Yield the place of each chunk that some locators are within, or right behind, and those."""
-    if not known:
-        return
-    firsts = np.array([chunk.first for chunk in known[1:]], np.int64)
-    places = np.searchsorted(firsts, locators, "right")
-    for place in np.unique(places).tolist():
-        yield place, locators[places == place]
-
-
 def _record_chunks(connection: Connection, context: Context, plan: TablePlan, delta: Delta, come: Keys) -> Keys:
     """Bring the chunks of the ledger up to date; return the keys of the rows that go, of those that are ours."""
     found: list[Keys] = []
     known = chunks.imaged(connection, context.application, plan)
     last = known[-1].last if known else np.iinfo(np.int64).min
     behind = delta.come > last
-    gone = dict(_touched(known, delta.gone))
-    within = dict(_touched(known, delta.come[~behind]))
+    gone = dict(chunks.touched(known, delta.gone))
+    within = dict(chunks.touched(known, delta.come[~behind]))
     none = delta.gone[:0]
     for some in batched(sorted(gone.keys() | within.keys()), _TOGETHER):
-        touched = _kept(connection, context, plan, [(known[p], gone.get(p, none), within.get(p, none)) for p in some])
+        wanted = [(known[p], gone.get(p, none), within.get(p, none)) for p in some]
+        touched = _kept(connection, context, plan, delta, wanted)
         made = []
         for chunk, rows in touched:
             ours = chunk.sizes > 0
@@ -181,14 +172,19 @@ class _Kept:
 
 
 def _kept(
-    connection: Connection, context: Context, plan: TablePlan, touched: list[tuple[Imaged, Locators, Locators]]
+    connection: Connection,
+    context: Context,
+    plan: TablePlan,
+    delta: Delta,
+    touched: list[tuple[Imaged, Locators, Locators]],
 ) -> Iterator[tuple[_Kept, Locators]]:
     """Yield what the ledger keeps of chunks, and the locators of the rows that come into each."""
-    images = list(chunks.images(connection, context.application, plan, [chunk for chunk, _, _ in touched]))
+    wanted = [chunk for chunk, _, _ in touched]
+    images = list(chunks.images(connection, context.application, plan, wanted, known=delta.images))
     places = [np.searchsorted(each.locators, gone) for each, (_, gone, _) in zip(images, touched, strict=True)]
-    wanted = [(chunk, each, at) for (chunk, _, _), each, at in zip(touched, images, places, strict=True)]
-    keys = chunks.keys_of(connection, context.application, plan, wanted)
-    for (chunk, each, at), (_, gone, come), values in zip(wanted, touched, keys, strict=True):
+    rows = [(chunk, each, at) for chunk, each, at in zip(wanted, images, places, strict=True)]
+    keys = chunks.keys_of(connection, context.application, plan, rows)
+    for (chunk, each, at), (_, gone, come), values in zip(rows, touched, keys, strict=True):
         sizes = each.sizes[at]
         yield _Kept(chunk, each, gone, at, sizes, binary(values, sizes)), come
 

@@ -7,9 +7,8 @@ which knows no digests.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from howdah.catalog.model import SourceTable
@@ -22,11 +21,11 @@ class Content:
 
     def __init__(self, table: SourceTable) -> None:
         names = [(column.name, column.declared) for column in table.columns]
-        self._digest = sha256(ascii(names).encode())
+        self._digest = blake3(ascii(names).encode())
 
     def add(self, locators: NDArray[np.int64], digests: Digests) -> None:
         """Take in the next rows."""
-        self._digest.update(np.column_stack([locators.view(np.uint64), digests]).data)
+        self._digest.update(np.column_stack([locators.view(np.uint64), digests]).data.cast("B"))
 
     def hexdigest(self) -> str:
         """Return the digest of all rows so far."""
@@ -35,6 +34,6 @@ class Content:
 
 def of_chunk(locators: NDArray[np.int64], digests: Digests) -> bytes:
     """Return the digest of a chunk from those of its rows."""
-    digest = sha256(np.ascontiguousarray(locators).data)
-    digest.update(digests.data)
+    digest = blake3(np.ascontiguousarray(locators).data.cast("B"))
+    digest.update(np.ascontiguousarray(digests).data.cast("B"))
     return digest.digest()
