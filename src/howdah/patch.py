@@ -76,8 +76,9 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
     execute(connection, f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
     come = stage.keys
     gone = _record_chunks(connection, context, plan, delta, come)
-    ownership.give(connection, plan, stage.owned, gone.to_bytes())
     stays, ours = gone.within(come), come.within(gone)
+    if not (stays and ours):
+        ownership.give(connection, plan, stage.owned, gone.to_bytes())
     merged = _merged(connection, stage, target, stays=stays, ours=ours)
     held = delta.held + merged.inserted - merged.deleted
     loaded = record.record(
@@ -114,9 +115,22 @@ def _merged(connection: Connection, stage: Stage, target: str, *, stays: bool, o
         raise NotPatchedError
     if not ours and execute(connection, f"SELECT 1 FROM {stage.name} WHERE {SHARED} LIMIT 1").fetchone():
         raise NotPatchedError
-    if checks.orphans(connection, stage, {stage.plan.target.name: stage}, {}):
+    # Where PostgreSQL looks itself, it looks at references that are new and at no others.
+    guarded = _guarded(connection, stage.plan, target)
+    if not guarded and checks.orphans(connection, stage, {stage.plan.target.name: stage}, {}):
         raise NotPatchedError
     return replace(merge.write(connection, stage), deleted=deleted)
+
+
+def _guarded(connection: Connection, plan: TablePlan, target: str) -> bool:
+    """Return whether PostgreSQL itself refuses rows that refer to none."""
+    row = connection.execute(
+        """SELECT ARRAY (SELECT conname::text FROM pg_constraint c WHERE conrelid = to_regclass(%(table)s)
+                         AND contype = 'f' AND convalidated AND NOT EXISTS (
+                           SELECT FROM pg_trigger t WHERE t.tgconstraint = c.oid AND t.tgenabled <> 'O'))""",
+        {"table": target},
+    ).fetchone() or ([],)
+    return {key.name for key in plan.target.foreign_keys} <= set(row[0])
 
 
 def _deleted(connection: Connection, stage: Stage, target: str) -> int:

@@ -178,8 +178,9 @@ class _Workers:
             with self._connection() as connection:
                 return tuple(item for items in self._lane(connection, lane, unsettled) for item in items)
 
+        # It knows the tables already, and nobody else uses it meanwhile.
+        self._idle.append(self._session.connection)
         if jobs == 1 or len(lanes) == 1:
-            self._idle.append(self._session.connection)
             yield from as_ready(_AtOnce(), work, lanes, needs, 1)
         else:
             yield from as_ready(self._pool, work, lanes, needs, jobs)
