@@ -12,7 +12,7 @@ from pathlib import Path
 from blake3 import blake3
 
 # Bytes that are copied, and that are read, at once.
-_STEP, _BLOCK = 16 << 20, 1 << 20
+_STEP, _BLOCK = 64 << 20, 4 << 20
 
 
 def copy(raw: int, target: Path) -> None:

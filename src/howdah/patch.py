@@ -159,7 +159,8 @@ def _record_chunks(connection: Connection, context: Context, plan: TablePlan, de
         made = []
         for chunk, rows in touched:
             ours = chunk.sizes > 0
-            found.append(Keys(chunk.gone[ours], chunk.keys.filter(pa.array(ours))))
+            keys = chunk.keys if ours.all() else chunk.keys.filter(pa.array(ours))
+            found.append(Keys(chunk.gone[ours], keys))
             made.append(_remade(connection, context, plan, chunk, _some(delta, come, rows)))
         ownership.replace_chunks(connection, context.application, context.run_id, plan, made)
     free = max((chunk.ordinal for chunk in known), default=-1) + 1
@@ -223,6 +224,10 @@ def _some(delta: Delta, come: Keys, locators: Locators) -> tuple[Keys, Digests]:
     """Return keys and digests of some of the rows that came; a row that is not ours has no key."""
     digests = delta.digests[np.searchsorted(delta.come, locators)]
     places = np.searchsorted(come.locators, locators)
+    start = int(places[0]) if len(places) else 0
+    if np.array_equal(come.locators[start : start + len(locators)], locators):
+        # As in most cases; whatever else takes rows out of an array takes a library that is slow to load.
+        return Keys(locators, come.values.slice(start, len(locators))), digests
     ours = np.zeros(len(locators), np.bool_)
     inside = places < len(come.locators)
     ours[inside] = come.locators[places[inside]] == locators[inside]

@@ -10,7 +10,7 @@ from howdah.context import Patched
 from howdah.pg import Connection, execute
 from howdah.plan import TablePlan
 from howdah.reading import pick, row_digest
-from howdah.verify import quick, readback
+from howdah.verify import readback
 from howdah.verify.compare import Buckets, Found, Outcome, Sides, describe, match
 from howdah.verify.sums import agree_on
 from howdah.verify.target import Reader
@@ -69,6 +69,8 @@ def _fill(
     sides: Sides,
 ) -> None:  # fmt: skip
     """Fill both sides with the rows that whole columns could not settle, or with all where columns have no rules."""
+    from howdah.verify import quick
+
     lanes = quick.lanes_of(plan, snapshot)
     rules = quick.rules_for(plan, lanes)
     if rules is not None:

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from howdah import encoding, ownership
 from howdah.catalog.sqlite import open_snapshot
@@ -16,10 +16,13 @@ from howdah.pg import Connection
 from howdah.plan import TablePlan
 from howdah.reading import Row, key_of, pick, row_digest, rows
 from howdah.report import Difference
-from howdah.verify import quick, readback
+from howdah.verify import readback
 from howdah.verify.expect import Expectation, UnexpectedError
-from howdah.verify.quick import Counts
 from howdah.verify.target import Reader
+
+# What compares columns loads only where sums leave a doubt.
+if TYPE_CHECKING:
+    from howdah.verify.quick import Counts
 
 # Rows of one bucket are compared in memory, about 200 bytes each; larger tables are split over temporary
 # files.
@@ -167,13 +170,15 @@ def _counted(
     step: Callable[[int], None],
 ) -> Counts:  # fmt: skip
     """Fill both sides with the rows that whole columns could not settle; return how many there are in all."""
+    from howdah.verify import quick
+
     lanes = quick.lanes_of(plan, snapshot)
     rules = quick.rules_for(plan, lanes)
     if rules is not None:
         with contextlib.suppress(quick.OutOfStepError):
             doubts = quick.Doubts(sides.expect, sides.hold)
             return quick.compare(reader, plan, rules, lanes, snapshot, waiting, doubts, step)
-    counts = Counts()
+    counts = quick.Counts()
     with open_snapshot(snapshot) as source:
         for locator, row in rows(source, plan.table):
             if locator in waiting and waiting[locator] == row_digest(row):

@@ -6,17 +6,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
 from howdah import encoding, pg
 from howdah.errors import HowdahError
 from howdah.ownership import key_columns
 from howdah.plan import ColumnPlan, TablePlan
-from howdah.verify.columns import Rule
+
+# The driver and what computes with columns load only where rows are in doubt.
+if TYPE_CHECKING:
+    from howdah.verify.columns import Rule
 
 # A table that was loaded in one go comes back in the order of its source; that is worth more than a parallel scan.
 _IN_ORDER = {"synchronize_seqscans": "off", "max_parallel_workers_per_gather": "0"}
@@ -47,6 +48,8 @@ class Reader:
         :param keys: only the rows with these keys, as :func:`howdah.ownership.literals` has them; ``None``: all rows.
         :raises HowdahError: the server is gone.
         """
+        import adbc_driver_manager
+
         selected = ", ".join(f"{rule.sql} AS c{number}" for number, rule in enumerate(rules))
         query = f"SELECT {selected} FROM {pg.qualified(plan.target.schema, plan.target.name)}"
         whole = False
@@ -81,6 +84,8 @@ class Reader:
             self._idle = None
 
     def _open(self) -> Any:
+        import adbc_driver_postgresql.dbapi as adbc
+
         connection = adbc.connect(self._server, autocommit=True)
         with closing(connection.cursor()) as cursor:
             for name, value in (pg.SESSION | _IN_ORDER).items():
