@@ -63,6 +63,7 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
         snapshots=session.paths,
         known=session.known,
         budget=Budget(session.request.max_quarantined, session.request.max_quarantined),
+        counts=session.counts,
         progress=session.progress,
         deltas={identity: item.delta for identity, item in due.items() if item.delta},
         waiting=ledger.waiting(connection, name),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from howdah.counting import Counts
 from howdah.errors import QuarantinedRows
 from howdah.ledger import Ledger
 from howdah.plan import TablePlan
@@ -62,6 +63,7 @@ class Context:
     snapshots: Mapping[str, tuple[Path, str]]
     known: Ledger
     budget: Budget
+    counts: Counts
     progress: Progress = silent
     deltas: Mapping[tuple[str, str], Delta] = field(default_factory=dict)
     waiting: Collection[tuple[str, str]] = ()

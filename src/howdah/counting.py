@@ -1,56 +1,62 @@
-"""How many rows the target's tables have, counted while sources are copied: the server has nothing else to do then."""
+"""How many rows target tables have, counted beside other work, over a connection of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from threading import Event
 
 from howdah import pg
 from howdah.ledger import Load
 
+# Somebody may wait to change a table that the caller has locked, and whoever comes next waits behind them.
+_PATIENCE = "1s"
 # How often a statement is cancelled that may not have begun when it was cancelled before, in seconds.
 _AGAIN = 0.05
 
 
 class Counts:
-    """Rows of target tables, each counted once for as long as this is kept."""
+    """Counts rows of target tables, one table at a time.
 
-    def __init__(self) -> None:
+    :param server: as :func:`howdah.pg.conninfo_of` has it.
+    """
+
+    def __init__(self, server: str) -> None:
+        self._server = server
         self._pool = ThreadPoolExecutor(1, "count")
-        self._found: dict[str, Future[int | None]] = {}
+        self._begun: list[Future[int]] = []
         self._connection: pg.Connection | None = None
 
-    def begin(self, server: str, loads: Iterable[Load]) -> None:
-        """Have the tables of some loads counted, over a connection of its own.
+    def begin(self, load: Load) -> Future[int]:
+        """Have the table of a load counted as it is for others than the caller, and return what waits for the number.
 
-        :param server: as :func:`howdah.pg.conninfo_of` has it.
+        Returns when the table is locked against whoever would change its structure, the caller among them, or when it
+        cannot be.
         """
+        locked = Event()
 
-        def counted(table: str) -> int | None:
-            if self._connection is None:
-                self._connection = pg.open_(server)
-                # Beside the copying it need not be fast, and it should not take what that needs.
-                self._connection.execute("SET max_parallel_workers_per_gather = 0")
-                # A frozen table is counted by its smallest index.
-                self._connection.execute("SET random_page_cost = 1.1")
-            return count(self._connection, table)
+        def counted() -> int:
+            try:
+                if self._connection is None:
+                    self._connection = _opened(self._server)
+                with self._connection.transaction():
+                    table = _table_of(load)
+                    pg.execute(self._connection, f"LOCK TABLE {table} IN ACCESS SHARE MODE")
+                    locked.set()
+                    return _count(self._connection, table)
+            finally:
+                locked.set()
 
-        for table in {_table_of(load) for load in loads}:
-            self._found[table] = self._pool.submit(counted, table)
-
-    def of(self, load: Load, connection: pg.Connection) -> int | None:
-        """Return how many rows the table of a load has; ``None`` where there is no such table.
-
-        :param connection: over which a table is counted that nobody has begun to count.
-        """
-        table = _table_of(load)
-        return self._found[table].result() if table in self._found else count(connection, table)
+        future = self._pool.submit(counted)
+        self._begun = [one for one in self._begun if not one.done()] + [future]
+        locked.wait()
+        return future
 
     def close(self) -> None:
         """Give up what was not counted yet."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        waiting = [future for future in self._found.values() if not future.done()]
+        waiting = [future for future in self._begun if not future.done()]
         while waiting:
             # It may be opened in this moment.
             if self._connection:
@@ -61,23 +67,36 @@ class Counts:
 
 
 @contextmanager
-def counting() -> Iterator[Counts]:
-    """Give the counts of a run."""
-    counts = Counts()
+def counting(server: str) -> Iterator[Counts]:
+    """Give what counts, for a run.
+
+    :param server: as :func:`howdah.pg.conninfo_of` has it.
+    """
+    counts = Counts(server)
     try:
         yield counts
     finally:
         counts.close()
 
 
-def count(connection: pg.Connection, table: str) -> int | None:
-    """Return how many rows a table has; ``None`` where there is no such table.
-
-    :param table: quoted and with its schema.
-    """
+def held(connection: pg.Connection, load: Load) -> int | None:
+    """Return how many rows the table of a load has; ``None`` where there is no such table."""
+    table = _table_of(load)
     there = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
-    if not there or not there[0]:
-        return None
+    return _count(connection, table) if there and there[0] else None
+
+
+def _opened(server: str) -> pg.Connection:
+    connection = pg.open_(server)
+    # Beside other work it need not be fast, and it should not take what that needs.
+    connection.execute("SET max_parallel_workers_per_gather = 0")
+    # A frozen table is counted by its smallest index.
+    connection.execute("SET random_page_cost = 1.1")
+    connection.execute(f"SET lock_timeout = '{_PATIENCE}'")
+    return connection
+
+
+def _count(connection: pg.Connection, table: str) -> int:
     counted = pg.execute(connection, f"SELECT count(*) FROM {table}").fetchone() or (0,)
     return int(counted[0])
 

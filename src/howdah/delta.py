@@ -33,7 +33,6 @@ class Delta:
     :ivar digests: of the rows in ``come``.
     :ivar rows: rows that the source has now.
     :ivar content_digest: of all of them.
-    :ivar held: rows that the target table had meanwhile, other people's included.
     :ivar images: ordinal → what the ledger keeps of the rows of a chunk, of some of those whose rows changed.
     """
 
@@ -42,7 +41,6 @@ class Delta:
     digests: Digests
     rows: int
     content_digest: str
-    held: int = 0
     images: Mapping[int, bytes] = field(default_factory=dict)
 
     @property

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from howdah import ledger, quarantine
+from howdah import counting, ledger, quarantine
 from howdah.ledger import Load
 from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
@@ -75,18 +76,22 @@ def must_load(
         return _WHOLE
     if waiting.get(plan.identity, frozenset()) & quarantine.DEPENDS_ON_TARGET:
         return _WHOLE
-    held = session.counts.of(entry, session.connection)
-    if held is None or held < entry.target_rows:
-        return _WHOLE
     path, digest = session.paths.get(plan.source, (None, ""))
-    if path is None or entry.snapshot_blake3 == digest:
-        return None
+    changed = _changed(session, plan, entry, path, room) if path and entry.snapshot_blake3 != digest else None
+    if changed:
+        return changed
+    held = counting.held(session.connection, entry)
+    return _WHOLE if held is None or held < entry.target_rows else None
+
+
+def _changed(session: Session, plan: TablePlan, entry: Load, path: Path, room: Room | None) -> Due | None:
+    """Return what is due because the source changed; rows that the target lacks are missed when it is loaded."""
     from howdah import delta
     from howdah.vector.stream import content_digest
 
     if is_verified(session, plan) and delta.is_kept(session.connection, session.target.name, plan, entry):
         found = delta.find(session.connection, session.target.name, path, plan, entry, room)
-        return None if found and found.empty else Due(found and replace(found, held=held))
+        return None if found and found.empty else Due(found)
     return _WHOLE if content_digest(path, plan) != entry.content_digest else None
 
 

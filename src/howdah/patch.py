@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from howdah import checks, chunks, ledger, merge, ownership, record, staging
+from howdah import checks, chunks, counting, ledger, merge, ownership, record, staging
 from howdah.chunks import Imaged, Locators
 from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
@@ -19,7 +19,7 @@ from howdah.delta import Delta
 from howdah.images import Images, Keys, binary, raw
 from howdah.order import batched
 from howdah.ownership import Written
-from howdah.pg import BrokenConstraint, Connection, execute, qualified
+from howdah.pg import BrokenConstraint, Connection, NotLocked, execute, qualified
 from howdah.plan import TablePlan
 from howdah.quarantine import DEPENDS_ON_ROWS
 from howdah.staging import SHARED, Stage
@@ -79,8 +79,17 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
     stays, ours = gone.within(come), come.within(gone)
     if not (stays and ours):
         ownership.give(connection, plan, stage.owned, gone.to_bytes())
+    # Counting takes as long as merging.
+    counted = context.counts.begin(known)
     merged = _merged(connection, stage, target, stays=stays, ours=ours)
-    held = delta.held + merged.inserted - merged.deleted
+    more = merged.inserted - merged.deleted
+    try:
+        before = counted.result()
+    except NotLocked:
+        before = (counting.held(connection, known) or 0) - more
+    if before < known.target_rows:
+        raise NotPatchedError
+    held = before + more
     loaded = record.record(
         connection,
         context,

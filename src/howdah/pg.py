@@ -33,6 +33,8 @@ NO_RIGHT = psycopg.errors.InsufficientPrivilege
 TAKEN = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
 """An object of that name is there already."""
 
+NotLocked = psycopg.errors.LockNotAvailable
+"""Somebody else has a lock, or waits for one."""
 BrokenConstraint = psycopg.IntegrityError
 """A row breaks a constraint of its table."""
 NotUnique = psycopg.errors.UniqueViolation

@@ -158,10 +158,8 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
             with (
                 workspace(request.work_dir) as folder,
                 examining(rows=bool(request.sample)) as examinations,
-                counting() as counts,
+                counting(pg.conninfo_of(connection)) as counts,
             ):
-                if large:
-                    counts.begin(pg.conninfo_of(connection), known.loads.values())
                 session = Session(
                     request=request,
                     connection=connection,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 
-from howdah import delta, ledger, merge, ownership, patch, pg, sending
+from howdah import counting, delta, ledger, merge, ownership, patch, pg, sending
 from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Images
 from howdah.pipeline import Request, migrate, plan, verify
@@ -276,6 +280,71 @@ def test_a_row_that_vanished_from_the_target_comes_back_when_it_changes(database
 
 
 @pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("counted", [True, False])
+def test_a_row_that_vanished_from_the_target_comes_back_when_others_change(
+    database, source, sent, monkeypatch, counted
+):
+    if not counted:
+        monkeypatch.setattr(counting.Counts, "begin", refused)
+    again(database, source)
+    database.query("DELETE FROM t WHERE k = 'key 4000'")
+    del sent[:]
+    change(source, "UPDATE t SET f = 0.5 WHERE n = 7")
+    assert again(database, source).verdict == "verified"
+    assert database.value("SELECT count(*) FROM t") == ROWS
+    # Only what changed, and then all.
+    assert sent == [1, None]
+
+
+def refused(*_):
+    future = Future()
+    future.set_exception(pg.NotLocked())
+    return future
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_rows_of_others_are_counted_with_those_that_change(database, source, monkeypatch, counted):
+    if not counted:
+        monkeypatch.setattr(counting.Counts, "begin", refused)
+    again(database, source)
+    database.query("INSERT INTO t (k) VALUES ('theirs')")
+    change(source, "DELETE FROM t WHERE n = 8; INSERT INTO t (k) VALUES ('a'), ('b')")
+    assert again(database, source).verdict == "verified"
+    assert database.value("SELECT target_rows FROM howdah.load WHERE table_name = 't'") == ROWS + 2
+
+
+def test_counting_does_not_wait_for_who_waits_for_the_caller(database, monkeypatch):
+    """Somebody waits to change a table that the caller has locked; whoever comes next would wait behind them."""
+    monkeypatch.setattr(counting, "_PATIENCE", "100ms")
+    database.query("CREATE TABLE t AS SELECT generate_series(1, 10) AS a")
+    load = SimpleNamespace(target_schema="public", target_table="t")
+    with (
+        psycopg.connect(database.dsn) as caller,
+        psycopg.connect(database.dsn, autocommit=True) as other,
+        counting.counting(database.dsn) as counts,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        caller.execute("LOCK TABLE t IN SHARE ROW EXCLUSIVE MODE")
+        assert counts.begin(load).result() == 10
+        waiting = beside.submit(other.execute, "ALTER TABLE t ADD b int")
+        while not database.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            time.sleep(0.01)
+        with pytest.raises(pg.NotLocked):
+            counts.begin(load).result()
+        caller.rollback()
+        waiting.result()
+        assert counts.begin(load).result() == 10
+
+
+def test_what_is_still_counted_is_given_up(database):
+    database.query("CREATE TABLE t AS SELECT generate_series(1, 10) AS a")
+    database.query("CREATE VIEW slow AS SELECT a FROM t WHERE pg_sleep(60)::text IS NOT NULL")
+    with counting.counting(database.dsn) as counts:
+        future = counts.begin(SimpleNamespace(target_schema="public", target_table="slow"))
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        future.result()
+
+
 def test_a_row_that_should_be_gone_is_found(database, source, monkeypatch):
     again(database, source)
     change(source, "DELETE FROM t WHERE n = 20")

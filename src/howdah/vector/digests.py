@@ -7,6 +7,8 @@ which knows no digests.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ class Content:
 
     def add(self, locators: NDArray[np.int64], digests: Digests) -> None:
         """Take in the next rows."""
-        self._digest.update(np.column_stack([locators.view(np.uint64), digests]).data.cast("B"))
+        self._digest.update(_raw(np.column_stack([locators.view(np.uint64), digests])))
 
     def hexdigest(self) -> str:
         """Return the digest of all rows so far."""
@@ -34,6 +36,10 @@ class Content:
 
 def of_chunk(locators: NDArray[np.int64], digests: Digests) -> bytes:
     """Return the digest of a chunk from those of its rows."""
-    digest = blake3(np.ascontiguousarray(locators).data.cast("B"))
-    digest.update(np.ascontiguousarray(digests).data.cast("B"))
+    digest = blake3(_raw(locators))
+    digest.update(_raw(digests))
     return digest.digest()
+
+
+def _raw(values: NDArray[Any]) -> memoryview:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
