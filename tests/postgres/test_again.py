@@ -8,11 +8,12 @@ import time
 from contextlib import closing
 
 import pytest
+from adbc_driver_postgresql import dbapi
 
 from howdah import profiling, snapshot
 from howdah.errors import TargetRefused
 from howdah.pipeline import Request, migrate, plan, verify
-from howdah.verify import target, together
+from howdah.verify import together
 
 SHOP = """
 CREATE TABLE customer (id INTEGER PRIMARY KEY AUTOINCREMENT, email TEXT UNIQUE, name TEXT,
@@ -293,8 +294,8 @@ def test_a_new_column_in_the_source_is_refused_with_a_way_out(database, shop, ch
 
 def test_all_tables_are_verified_over_one_connection(database, shop, monkeypatch):
     opened = []
-    connect = target.adbc.connect
-    monkeypatch.setattr(target.adbc, "connect", lambda *a, **k: opened.append(1) or connect(*a, **k))
+    connect = dbapi.connect
+    monkeypatch.setattr(dbapi, "connect", lambda *a, **k: opened.append(1) or connect(*a, **k))
     request = Request((shop,), database.dsn)
     assert migrate(request).verdict == "verified"
     assert not opened  # sums settle it
