@@ -49,7 +49,7 @@ class Counts:
                 locked.set()
 
         future = self._pool.submit(counted)
-        self._begun = [one for one in self._begun if not one.done()] + [future]
+        self._begun.append(future)
         locked.wait()
         return future
 

@@ -1,9 +1,10 @@
 """Loads a table that is new to us straight into its place, all in one transaction.
 
 Into an empty table rows go first, and indexes after them; nothing is compared on the way, as there is nothing to
-compare with; they are frozen as they come, so that nobody has to look at or to write their pages again for that. Rows
-of others may be there (another source fills the same table) where PostgreSQL itself refuses what
-breaks a rule. Where a row does, the whole load is undone, and the way through a staging table finds out which it is.
+compare with. Rows are frozen as they come, so that nobody has to look at or to write their pages again for that; where
+the server refuses a row or to freeze, all come once more and are not. Rows of others may be there (another source fills
+the same table) where PostgreSQL itself refuses what breaks a rule. Where a row does, the whole load is undone, and the
+way through a staging table finds out which it is.
 """
 
 from __future__ import annotations
