@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from howdah.errors import ConfigurationError, HowdahError
 
 _ASKED_AT_MOST = 3
+# Seconds.
+_PATIENCE = 60.0
+_PAUSE = 0.05
 _LAST_WORD = "\x04\n"
 _WITH_LAST_WORD = '"$@"; code=$?; printf "\\004\\n"; exit $code'
 
@@ -211,8 +215,31 @@ def run_in(container: str, command: Sequence[str]) -> Output:
     :raises HowdahError: the engine does not answer, or the container does not run.
     """
     with _running(container) as found:
-        code, (out, err) = found.exec_run(list(command), demux=True)
-    return Output(int(code), _text(out), _text(err))
+        api = found.client.api
+        begun = api.exec_create(found.id, list(command))["Id"]
+        out, err = api.exec_start(begun, demux=True)
+        return Output(exit_code(api, begun), _text(out), _text(err))
+
+
+def exit_code(api: Any, begun: str) -> int:
+    """Wait for the end of a command in a container, and return its exit code.
+
+    What it says may end first: a busy engine closes that before it knows how the command ended.
+
+    :param begun: the engine's identity of the command.
+    :raises HowdahError: it is over, and the engine does not say how.
+    """
+    patience = _PATIENCE
+    while (state := api.exec_inspect(begun))["ExitCode"] is None:
+        if not state["Running"]:
+            patience -= _PAUSE
+        if patience < 0:
+            raise HowdahError(
+                "The container engine does not say how a command ended.",
+                "Run this again when the host is less busy; if it stays so, restart the engine.",
+            )
+        time.sleep(_PAUSE)
+    return int(state["ExitCode"])
 
 
 def ask_in(container: str, command: Sequence[str]) -> Output:
@@ -240,6 +267,7 @@ def ask_in(container: str, command: Sequence[str]) -> Output:
 def _running(container: str) -> Iterator[Any]:
     import docker
     from docker.errors import DockerException, NotFound
+    from requests.exceptions import RequestException
 
     client: Any = None
     try:
@@ -254,7 +282,7 @@ def _running(container: str) -> Iterator[Any]:
         raise HowdahError(
             f"There is no container {container}.", "Provision the instance with playbooks/site.yml."
         ) from error
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         raise HowdahError(
             f"The container engine does not answer: {error}.", "Start it, e.g. systemctl start docker."
         ) from error

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+_SHOWN = 8000
 
 
 def passes(scenario: str) -> None:
@@ -26,8 +28,15 @@ def passes(scenario: str) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    assert done.returncode == 0, done.stdout[-12000:]
+    assert done.returncode == 0, told(done.stdout)
     assert left_behind(f"molecule-{scenario}") == []
+
+
+def told(output: str) -> str:
+    """Return what a failed scenario said of its failures, and its end."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", output)
+    tests = plain.partition("= FAILURES =")[2].partition("Verifier tests failed")[0]
+    return f"{tests[:_SHOWN]}\n…\n{plain[-_SHOWN:]}" if tests else plain[-2 * _SHOWN :]
 
 
 def left_behind(environment: str) -> list[str]:

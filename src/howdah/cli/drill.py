@@ -118,6 +118,7 @@ def _print(found: Drill) -> None:
             f" {found.facts:,} roles, grants and definitions; {found.logins} logins",
         )
     out.print(table)
+    show.trace(out, found.trace)
     for finding in found.findings[:_LISTED]:
         out.print(Text(f"! {finding.check}: {finding.message}", style="red"))
     if len(found.findings) > _LISTED:

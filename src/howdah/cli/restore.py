@@ -117,6 +117,7 @@ def _print(done: Restore) -> None:
         table.add_row("pooler", done.pooler)
     table.add_row("phases", ", ".join(f"{name} {seconds:.1f} s" for name, seconds in done.phases.items()))
     out.print(table)
+    show.trace(out, done.trace)
     for finding in done.findings:
         out.print(Text(f"! {finding}", style="yellow"))
     if done.next_step:

@@ -34,6 +34,12 @@ def print_json(value: dict[str, Any]) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def trace(out: Console, said: str) -> None:
+    """Show where in the program something failed that nobody expected, with ``--debug``."""
+    if said and click.get_current_context().find_root().params["debug"]:
+        out.print(Text(said.rstrip(), style="dim"))
+
+
 def size(count: int) -> str:
     """Return a number of bytes for people.
 

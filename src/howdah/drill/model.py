@@ -28,6 +28,7 @@ class Outcome(_Strict):
     :ivar failure: why it failed, one word: see docs/operator-guide.md.
     :ivar bytes: of the data directory that was restored.
     :ivar segments: WAL files that were replayed.
+    :ivar trace: where in the program it failed, when nobody expected it.
     """
 
     identity: str
@@ -47,6 +48,7 @@ class Outcome(_Strict):
     phases: dict[str, float] = {}
     bytes: int = 0
     segments: int = 0
+    trace: str = ""
 
 
 class Drill(Outcome):

@@ -19,7 +19,7 @@ from typing import Any
 import psycopg
 
 from howdah.errors import HowdahError, RestoreFailed
-from howdah.instance import Instance, Output, ask_in
+from howdah.instance import Instance, Output, ask_in, exit_code
 
 ENVIRONMENT = "io.howdah.environment"
 DRILL = "io.howdah.drill"
@@ -46,12 +46,13 @@ def engine() -> Iterator[Any]:
     """
     import docker
     from docker.errors import DockerException
+    from requests.exceptions import RequestException
 
     client: Any = None
     try:
         client = docker.from_env(timeout=24 * 3600)
         yield client
-    except DockerException as error:
+    except (DockerException, RequestException) as error:
         raise HowdahError(f"The container engine refuses: {error}.", "See whether docker info answers.") from error
     finally:
         if client is not None:
@@ -195,7 +196,7 @@ class Sandbox:
         def end() -> Output:
             parts = list(said)
             out, err = (b"".join(part[side] or b"" for part in parts).decode("utf-8", "replace") for side in (0, 1))
-            return Output(int(self.client.api.exec_inspect(made)["ExitCode"]), out, err)
+            return Output(exit_code(self.client.api, made), out, err)
 
         return end
 

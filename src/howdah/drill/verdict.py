@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -133,6 +134,7 @@ def explained(failure: BaseException, work: str) -> dict[str, Any]:
         "failure": "unexpected",
         "sentence": f"The {work} ended with an unexpected {type(failure).__name__}: {said}.",
         "next_step": "Run it again; if it stays, run it with howdah --debug and report what it prints.",
+        "trace": "".join(traceback.format_exception(failure)),
     }
 
 

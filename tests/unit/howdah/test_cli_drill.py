@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from howdah.cli import main
 from howdah.drill import history, run
 from howdah.drill.model import Drill, DrillFinding
+from howdah.drill.verdict import Course, judged
 
 
 @pytest.fixture
@@ -48,6 +50,16 @@ def test_a_proof_ends_with_0_and_says_what_was_compared(drills):
     assert done.exit_code == 0, done.output
     assert "proven" in done.output
     assert "10 rows in 2 tables" in done.output
+
+
+def test_where_in_the_program_a_drill_failed_is_shown_to_who_asks_for_it(drills, instance):
+    with pytest.raises(ValueError, match="invalid literal") as bug:
+        int("a bug")
+    history.append(instance, judged(found(), Course(began=0.0), bug.value))
+    plain = drills("--last").output
+    asked = CliRunner().invoke(main, ["--debug", "drill", "--last"]).output
+    assert "unexpected ValueError: invalid literal" in plain
+    assert ("Traceback" in plain, "Traceback" in asked, Path(__file__).name in asked) == (False, True, True)
 
 
 def test_the_last_drill_is_shown_again_and_nothing_is_restored(drills, instance):
