@@ -11,7 +11,7 @@ from typing import Any
 
 from howdah import backup_metrics, continuity
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
-from howdah.instance import Instance, ask_in, run_in
+from howdah.instance import Instance, run_in
 from howdah.locks import one_at_a_time
 from howdah.manifest import store
 
@@ -130,7 +130,7 @@ def prepare(instance: Instance, *, dry_run: bool = False) -> bool:
 
 
 def _has_stanza(instance: Instance, number: int) -> bool:
-    answer = ask_in(instance.server.container, [*pgbackrest(instance, number), "info", "--output=json"])
+    answer = run_in(instance.server.container, [*pgbackrest(instance, number), "info", "--output=json"])
     return answer.code == 0 and any(entry["status"]["code"] in (0, 2) for entry in _entries(answer.out))
 
 
@@ -141,7 +141,7 @@ def list_backups(instance: Instance, number: int = 1, configuration: str = CONFI
     :param configuration: name of pgBackRest's file.
     """
     command = [*pgbackrest(instance, number, configuration), "info", "--output=json"]
-    answer = ask_in(instance.server.container, command)
+    answer = run_in(instance.server.container, command)
     if answer.code != 0:
         raise BackupFailed(f"pgbackrest info failed: {answer.complaint}.", "Is the repository's disk mounted?")
     return read_info(answer.out, instance.repository.stanza)

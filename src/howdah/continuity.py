@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from howdah import metrics, pg, wal
 from howdah.errors import ArchiveIncomplete, RepositoryUnreadable
-from howdah.instance import Instance, Output, ask_in
+from howdah.execs import Output
+from howdah.instance import Instance, run_in
 
 # Backups are taken by a module that asks this one.
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def listing(instance: Instance, pgbackrest: Sequence[str], ask: Ask | None = Non
     :raises RepositoryUnreadable: it cannot be listed.
     """
     command = [*pgbackrest, "repo-ls", "--recurse", "--output=json", f"archive/{instance.repository.stanza}"]
-    answer = ask(command) if ask else ask_in(instance.server.container, command)
+    answer = ask(command) if ask else run_in(instance.server.container, command)
     if answer.code != 0:
         raise RepositoryUnreadable(f"The archive cannot be listed: {answer.complaint}.", "Is its disk mounted?")
     return answer.out

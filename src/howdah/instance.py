@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from howdah import execs
 from howdah.errors import ConfigurationError, HowdahError
-
-_ASKED_AT_MOST = 3
-# Seconds.
-_PATIENCE = 60.0
-_PAUSE = 0.05
-_LAST_WORD = "\x04\n"
-_WITH_LAST_WORD = '"$@"; code=$?; printf "\\004\\n"; exit $code'
+from howdah.execs import Output
 
 CONFIGURATION = Path("/etc/howdah")
 
@@ -159,28 +153,6 @@ def _find(where: str | None) -> Path:
 
 
 @dataclass(frozen=True)
-class Output:
-    """What a command in a container gave back."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def last_line(self) -> str:
-        """The last thing it said, for one clear sentence; what it said on stderr goes before its chatter."""
-        said = self.err if self.err.strip() else self.out
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return lines[-1] if lines else "no output"
-
-    @property
-    def complaint(self) -> str:
-        """pgBackRest's own sentence: what follows it are details, hints and its retries."""
-        lines = [line for line in self.err.splitlines() if "ERROR: [" in line]
-        return (lines[0] if lines else self.last_line).strip().rstrip(".:")
-
-
-@dataclass(frozen=True)
 class Running:
     """A container that runs.
 
@@ -215,52 +187,7 @@ def run_in(container: str, command: Sequence[str]) -> Output:
     :raises HowdahError: the engine does not answer, or the container does not run.
     """
     with _running(container) as found:
-        api = found.client.api
-        begun = api.exec_create(found.id, list(command))["Id"]
-        out, err = api.exec_start(begun, demux=True)
-        return Output(exit_code(api, begun), _text(out), _text(err))
-
-
-def exit_code(api: Any, begun: str) -> int:
-    """Wait for the end of a command in a container, and return its exit code.
-
-    What it says may end first: a busy engine closes that before it knows how the command ended.
-
-    :param begun: the engine's identity of the command.
-    :raises HowdahError: it is over, and the engine does not say how.
-    """
-    patience = _PATIENCE
-    while (state := api.exec_inspect(begun))["ExitCode"] is None:
-        if not state["Running"]:
-            patience -= _PAUSE
-        if patience < 0:
-            raise HowdahError(
-                "The container engine does not say how a command ended.",
-                "Run this again when the host is less busy; if it stays so, restart the engine.",
-            )
-        time.sleep(_PAUSE)
-    return int(state["ExitCode"])
-
-
-def ask_in(container: str, command: Sequence[str]) -> Output:
-    """Run a command that changes nothing and may run twice; as :func:`run_in`.
-
-    A busy engine may lose what a command said, or its end (https://github.com/moby/moby/issues/27289), and gives back
-    the exit code as if it had said nothing. So a shell says a last word after it, and where that is missing, the
-    command is run again.
-
-    :raises HowdahError: the engine loses it every time.
-    """
-    for _ in range(_ASKED_AT_MOST):
-        answer = run_in(container, ["sh", "-c", _WITH_LAST_WORD, "sh", *command])
-        if answer.out.endswith(_LAST_WORD):
-            return replace(answer, out=answer.out.removesuffix(_LAST_WORD))
-        if answer.code != 0:
-            return answer
-    raise HowdahError(
-        f"The container engine loses what {command[0]} says in {container}.",
-        "Run this again when the host is less busy; if it stays so, restart the engine.",
-    )
+        return execs.run(found.client.api, found.id, command)
 
 
 @contextmanager
@@ -289,7 +216,3 @@ def _running(container: str) -> Iterator[Any]:
     finally:
         if client is not None:
             client.close()
-
-
-def _text(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "replace")

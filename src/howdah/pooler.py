@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from howdah.errors import ConfigurationError, HowdahError, TargetRefused
-from howdah.instance import Running, ask_in, describe
+from howdah.instance import Running, describe, run_in
 from howdah.previous import on_trial, previous_of
 from howdah.secrets import write_private
 
@@ -110,7 +110,7 @@ def console(container: str, *commands: str) -> list[list[dict[str, str]]]:
     """
     between = [f"--command=\\echo {_BETWEEN}"]
     asked = [argument for command in commands for argument in (f"--command={command}", *between)]
-    answer = ask_in(container, ["psql", "--no-psqlrc", "--csv", "--set=ON_ERROR_STOP=1", *asked, _CONSOLE])
+    answer = run_in(container, ["psql", "--no-psqlrc", "--csv", "--set=ON_ERROR_STOP=1", *asked, _CONSOLE])
     if answer.code != 0:
         raise HowdahError(f"The pooler does not answer: {answer.last_line}.", f"See docker logs {container}.")
     tables = answer.out.split(f"{_BETWEEN}\n")[:-1]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import docker
 import pytest
 
 from howdah import backup, instance
 from howdah.drill import point
-from howdah.errors import HowdahError
+from howdah.execs import Output
 from howdah.manifest import store
 
 
@@ -33,22 +32,13 @@ def test_a_backup_leaves_a_manifest_of_everything_there_is(place, taken):
     assert (probe.role, probe.database, probe.setting, probe.rows) == ("shop_user", "shop_db", "app.tenant_id", 1000)
 
 
-def test_a_commands_end_is_waited_for_when_the_engine_does_not_know_it_yet(place):
-    client = docker.from_env()
-    begun = client.api.exec_create(place.instance.server.container, ["sh", "-c", "sleep 1; exit 3"])["Id"]
-    client.api.exec_start(begun, detach=True)
-    assert client.api.exec_inspect(begun)["ExitCode"] is None
-    assert instance.exit_code(client.api, begun) == 3
-    client.close()
-
-
-def test_an_end_that_the_engine_never_says_is_told_of(place, monkeypatch):
-    monkeypatch.setattr(instance, "_PATIENCE", 0.2)
-    client = docker.from_env()
-    never_started = client.api.exec_create(place.instance.server.container, ["true"])["Id"]
-    with pytest.raises(HowdahError, match="does not say how a command ended"):
-        instance.exit_code(client.api, never_started)
-    client.close()
+def test_nothing_is_lost_of_what_a_command_says(place):
+    """Quick ones first: what they say may come with the headers of the engine's answer."""
+    container = place.instance.server.container
+    quick = {instance.run_in(container, ["sh", "-c", "echo out; echo err >&2; exit 3"]) for _ in range(100)}
+    assert quick == {Output(3, "out\n", "err\n")}
+    long = instance.run_in(container, ["sh", "-c", "seq 1 400000; sleep 1; echo end"])
+    assert long.out.split() == [*map(str, range(1, 400001)), "end"]
 
 
 def test_a_manifest_holds_no_password(place, taken):

@@ -12,7 +12,8 @@ import psycopg
 from howdah import pg
 from howdah.drill.model import DrillFinding
 from howdah.drill.sandbox import Sandbox, Work
-from howdah.instance import Instance, Output
+from howdah.execs import Output
+from howdah.instance import Instance
 from howdah.manifest import compare, facts, gather
 from howdah.manifest.model import DatabaseImage, Facts, Manifest, Probe
 from howdah.pg import Connection

@@ -11,7 +11,7 @@ from howdah import backup, continuity, pg, wal
 from howdah.backup import Backup
 from howdah.continuity import Ask
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, RepositoryUnreadable
-from howdah.instance import Instance, ask_in
+from howdah.instance import Instance, run_in
 
 _HEARTBEAT = """
     CREATE SCHEMA IF NOT EXISTS howdah;
@@ -198,7 +198,7 @@ def look(instance: Instance, chosen: Backup, timeline: str, size: int, ask: Ask 
         return Archived(there, (), size)
     where = f"archive/{instance.repository.stanza}/{known[followed]}"
     asked = [*command, "repo-get", where]
-    answer = ask(asked) if ask else ask_in(instance.server.container, asked)
+    answer = ask(asked) if ask else run_in(instance.server.container, asked)
     if answer.code != 0:
         raise RepositoryUnreadable(f"{where} cannot be read: {answer.complaint}.", "Is the repository's disk mounted?")
     return Archived(there, tuple(wal.begins(answer.out, followed, size)), size)

@@ -11,7 +11,8 @@ from howdah.backup import Backup, pgbackrest
 from howdah.drill import point
 from howdah.drill.sandbox import Sandbox, Work
 from howdah.errors import ArchiveIncomplete, RepositoryUnreadable, RestoreFailed
-from howdah.instance import Instance, Output
+from howdah.execs import Output
+from howdah.instance import Instance
 
 # pgBackRest's own codes for what it cannot read: checksum, invalid file, format, open, read, missing file, cipher.
 _UNREADABLE = (26, 28, 29, 41, 42, 55, 75, 95)

@@ -18,8 +18,10 @@ from typing import Any
 
 import psycopg
 
+from howdah import execs
 from howdah.errors import HowdahError, RestoreFailed
-from howdah.instance import Instance, Output, ask_in, exit_code
+from howdah.execs import Output
+from howdah.instance import Instance
 
 ENVIRONMENT = "io.howdah.environment"
 DRILL = "io.howdah.drill"
@@ -185,20 +187,12 @@ class Sandbox:
         )
 
     def inside(self, *command: str) -> Output:
-        """Run a command that may run twice beside the server of the copy."""
-        return ask_in(self.name, command)
+        """Run a command beside the server of the copy."""
+        return execs.run(self.client.api, self.name, command)
 
     def begin_inside(self, *command: str) -> Callable[[], Output]:
         """Begin a command beside the server of the copy; what is returned waits for its end and reads what it said."""
-        made = self.client.api.exec_create(self.name, list(command))["Id"]
-        said = self.client.api.exec_start(made, stream=True, demux=True)
-
-        def end() -> Output:
-            parts = list(said)
-            out, err = (b"".join(part[side] or b"" for part in parts).decode("utf-8", "replace") for side in (0, 1))
-            return Output(exit_code(self.client.api, made), out, err)
-
-        return end
+        return execs.begin(self.client.api, self.name, command)
 
     def log(self) -> str:
         """Return what the server of the copy said."""

@@ -9,7 +9,7 @@ from howdah import backup, pg
 from howdah.backup import pgbackrest
 from howdah.drill import point, recover
 from howdah.errors import ArchiveIncomplete, HowdahError, RestoreFailed
-from howdah.instance import ask_in, run_in
+from howdah.instance import run_in
 from howdah.restore import server, state, volume
 from howdah.restore.course import Course, Tools
 from howdah.restore.prepare import forget, patient_backup
@@ -192,7 +192,7 @@ def finish(course: Course, tools: Tools) -> None:
 def _archived(course: Course, segment: str) -> None:
     stanza = course.instance.repository.stanza
     command = [*pgbackrest(course.instance, course.repository), "repo-ls", "--recurse", f"archive/{stanza}"]
-    listed = ask_in(course.instance.server.container, command)
+    listed = run_in(course.instance.server.container, command)
     if listed.code != 0 or f"{segment[:8]}.history" not in listed.out or f"/{segment}-" not in listed.out:
         raise ArchiveIncomplete(
             f"Timeline {int(segment[:8], 16)} is not in the archive: {segment} or its history is missing.",

@@ -14,7 +14,7 @@ from howdah.clock import Clock
 from howdah.drill import point, recover
 from howdah.drill.sandbox import RESTORE, engine, remove_left_over, sandbox
 from howdah.errors import ConfigurationError, HowdahError, RestoreFailed
-from howdah.instance import Instance, ask_in
+from howdah.instance import Instance, run_in
 from howdah.locks import one_at_a_time
 from howdah.restore import reach, side, volume
 from howdah.restore.move import REPLAY_SECONDS, met
@@ -130,7 +130,7 @@ def _way(
         instance,
         target,
         standing,
-        lambda command: ask_in(instance.server.container, command),
+        lambda command: run_in(instance.server.container, command),
         answers=True,
         label=label,
         repository=repository,

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from howdah import backup, pg
 from howdah.drill import point
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
-from howdah.instance import Instance, Output, ask_in
+from howdah.execs import Output
+from howdah.instance import Instance, run_in
 from howdah.restore import reach, server, state, volume
 from howdah.restore.course import Course, Prepared, Tools
 from howdah.restore.reach import Way
@@ -98,7 +99,7 @@ def _way(course: Course, tools: Tools, standing: Standing) -> Way:
     inside = tools.client.containers.get(instance.server.container).status == "running"
 
     def ask(command: Sequence[str]) -> Output:
-        return ask_in(instance.server.container, command) if inside else tools.copy.run(command, "ask")
+        return run_in(instance.server.container, command) if inside else tools.copy.run(command, "ask")
 
     answers = inside and course.was_answering
     if answers:

@@ -17,7 +17,7 @@ import pytest
 from howdah import backup, continuity, metrics
 from howdah.backup import Backup, BackupFailed, read_info, take
 from howdah.errors import ArchiveIncomplete, ConfigurationError, HowdahError, LockHeld
-from howdah.instance import Output
+from howdah.execs import Output
 from howdah.locks import is_held, one_at_a_time
 
 LAST_SUCCESS = "howdah_backup_last_success_timestamp_seconds"
@@ -86,7 +86,6 @@ class Repository:
 def repository(monkeypatch):
     stand_in = Repository()
     monkeypatch.setattr(backup, "run_in", stand_in)
-    monkeypatch.setattr(backup, "ask_in", backup.run_in)
     monkeypatch.setattr(backup, "PATIENCE_SECONDS", 0.0)
     # What it needs is a server: tests/instances asks a real one.
     monkeypatch.setattr(backup, "_write_manifest", lambda *_: None)
@@ -396,7 +395,6 @@ def test_what_a_killed_backup_left_running_is_waited_for(instance, repository, m
 def test_a_gap_must_be_there_when_looked_at_again(instance, monkeypatch, gaps):
     """Backups may expire, with their segments, while somebody lists the one and then the other."""
     monkeypatch.setattr(backup, "run_in", Repository())
-    monkeypatch.setattr(backup, "ask_in", backup.run_in)
     looks = []
 
     def look(*_):

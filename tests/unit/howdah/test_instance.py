@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from howdah import instance
-from howdah.errors import ConfigurationError, HowdahError
-from howdah.instance import Output
+from howdah.errors import ConfigurationError
+from howdah.execs import Output
 
 
 @pytest.fixture
@@ -116,38 +115,3 @@ def test_the_connection_string_holds_the_socket_and_no_password(etc):
 )
 def test_the_last_line_is_the_last_thing_said_of_what_went_wrong(out, err, last):
     assert Output(1, out, err).last_line == last
-
-
-class Forgetful:
-    """Runs commands, and loses what they say a few times, or the end of it."""
-
-    def __init__(self, *lost: int) -> None:
-        self.lost = list(lost)
-        self.runs = 0
-
-    def __call__(self, _: str, command: list[str]) -> Output:
-        self.runs += 1
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        kept = self.lost.pop(0) if self.lost else len(done.stdout)
-        return Output(done.returncode, done.stdout[:kept], done.stderr)
-
-
-def test_what_the_engine_loses_is_asked_again(monkeypatch):
-    engine = Forgetful(0, 2)
-    monkeypatch.setattr(instance, "run_in", engine)
-    answer = instance.ask_in("c", ["printf", "%s", "1000 'rows'"])
-    assert (answer, engine.runs) == (Output(0, "1000 'rows'", ""), 3)
-
-
-def test_an_engine_that_loses_everything_is_told_of(monkeypatch):
-    monkeypatch.setattr(instance, "run_in", Forgetful(0, 0, 0, 0))
-    with pytest.raises(HowdahError, match="loses what echo says in c"):
-        instance.ask_in("c", ["echo", "1000"])
-
-
-def test_a_command_that_fails_is_not_run_again(monkeypatch):
-    engine = Forgetful(0)
-    monkeypatch.setattr(instance, "run_in", engine)
-    answer = instance.ask_in("c", ["sh", "-c", "echo why >&2; exit 3"])
-    assert (answer, engine.runs) == (Output(3, "", "why\n"), 1)
-    assert instance.ask_in("c", ["sh", "-c", "echo half; exit 4"]) == Output(4, "half\n", "")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from howdah.errors import ArchiveIncomplete, ConfigurationError, RepositoryUnreadable
-from howdah.instance import Output
+from howdah.execs import Output
 from howdah.manifest import store
 from howdah.manifest.model import Manifest
 from howdah.restore import reach

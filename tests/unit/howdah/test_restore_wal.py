@@ -15,7 +15,7 @@ from howdah.drill import point, recover
 from howdah.drill.recover import Goal
 from howdah.drill.sandbox import Sandbox
 from howdah.errors import ArchiveIncomplete
-from howdah.instance import Output
+from howdah.execs import Output
 from howdah.restore import move, server, volume
 from howdah.restore.course import Course, Tools
 from howdah.restore.reach import Way
