@@ -23,7 +23,7 @@ TICK = 20_000_000
 def freeze(path: Path, target: Path, *, wal: bool) -> Callable[[], str]:
     """Copy a database, WAL or hot journal included, into a plain file that may still be damaged.
 
-    Returns what waits for the copy's SHA-256, as hexadecimal digits.
+    Returns what waits for the copy's BLAKE3 digest, as hexadecimal digits.
 
     :param wal: whether its header says that it is in WAL mode.
     :raises SourceError: it kept changing, or stayed locked.

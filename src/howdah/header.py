@@ -15,6 +15,7 @@ SIZE = 100
 SAMPLE = 4096
 
 _PAYLOAD_FRACTIONS = b"\x40\x20\x20"
+_PAGE_SIZES = tuple(512 << power for power in range(8))
 _ROOT_KINDS = (0x05, 0x0D)
 _PACKED = (
     (b"\x1f\x8b", "a gzip file"),
@@ -89,7 +90,12 @@ def problem(head: bytes, size: int) -> Problem | None:
         # SQLite takes it for a database without tables: it makes such a file when it opens a wrong path.
         return Problem("empty", "is empty (0 bytes): it holds no tables.", "Leave it out, or give the right file.")
     if head.startswith(MAGIC):
-        return None if len(head) >= SIZE else Problem("truncated", f"is truncated after {size} bytes.", _COPY_AGAIN)
+        if len(head) < SIZE:
+            return Problem("truncated", f"is truncated after {size} bytes.", _COPY_AGAIN)
+        if (page := parse(head).page_size) not in _PAGE_SIZES:
+            why = f"is damaged: its header says that a page has {page} bytes, which no database has."
+            return Problem("damaged", why, "Restore it from a backup.")
+        return None
     if MAGIC.startswith(head[: len(MAGIC)]):
         return Problem("truncated", f"is truncated after {size} bytes.", _COPY_AGAIN)
     for magic, name in _PACKED:

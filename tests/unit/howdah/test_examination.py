@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -75,9 +76,68 @@ def test_a_row_that_could_not_be_read_is_explained(damaged_row, tmp_path, error)
     assert "--salvage" in caught.value.next_step
 
 
+def test_damage_that_is_only_met_by_who_reads_is_told_with_the_way_out(make_source, tmp_path):
+    whole = make_source("CREATE TABLE t (v)", t=[("x",)])
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(whole.read_bytes()[:4096] + b"\xa5" * 4096)
+    with closing(sqlite3.connect(broken)) as connection, pytest.raises(sqlite3.DatabaseError) as met:
+        connection.execute("SELECT * FROM t").fetchall()
+    with pytest.raises(SourceError, match=r"A source cannot be read: .*malformed") as caught:
+        fail(whole, tmp_path, met.value)
+    assert "--salvage" in caught.value.next_step
+
+
 def test_trees_are_looked_at_whole_whatever_ends_before_the_rows(damaged_index):
     """The index lies behind the table; SQLite is told to stop as soon as it reads rows."""
     assert examination.problem_of(damaged_index, rows=False) == examination.problem_of(damaged_index) != ""
+
+
+def cut_off_subtrees(path):
+    """Make some tables' first interior page lose half of its children: rows that nobody would miss."""
+    raw = bytearray(path.read_bytes())
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 't'").fetchone()
+        (page,) = connection.execute("PRAGMA page_size").fetchone()
+    at = (root - 1) * page
+    assert raw[at] == 5
+    cells = int.from_bytes(raw[at + 3 : at + 5], "big")
+    raw[at + 3 : at + 5] = (cells // 2).to_bytes(2, "big")
+    path.write_bytes(raw)
+    return path
+
+
+ROWS = [("x" * 900,) for _ in range(4400)]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        [f"CREATE VIEW v{number} AS SELECT {number}" for number in range(3000)],
+        [f"CREATE TABLE u{number} (v, CONSTRAINT c UNIQUE (v))" for number in range(2300)],
+        ["CREATE TABLE pragma_quick_check (quick_check)"],
+        ["CREATE VIRTUAL TABLE pragma_quick_check USING fts5(quick_check)"],
+    ],
+    ids=["views", "tables", "namesake", "searched"],
+)
+def test_trees_are_looked_at_whatever_the_schema_is(make_source, schema):
+    path = make_source(";".join(["BEGIN", "CREATE TABLE t (v)", *schema, "COMMIT"]), t=ROWS)
+    assert examination.problem_of(path, rows=False) == ""
+    assert examination.problem_of(cut_off_subtrees(path), rows=False) != ""
+
+
+def test_a_row_that_cannot_be_read_is_found_behind_dirt(make_source):
+    path = make_source("CREATE TABLE d (a, v TEXT)", d=[*[(None, "one")] * 5, (1, "unreadable")])
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = 'CREATE TABLE d (a NOT NULL, v TEXT)'")
+        connection.commit()
+    assert examination.problem_of(path) == ""
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"unreadable")
+    # The text is said to be longer than its record.
+    raw[at - 1] += 20
+    path.write_bytes(raw)
+    assert examination.problem_of(path) != ""
 
 
 def test_a_row_with_something_behind_its_values_is_not_read_from_its_page(make_source):

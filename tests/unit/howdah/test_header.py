@@ -48,6 +48,13 @@ def test_a_database_whose_first_bytes_are_overwritten_is_damaged(good):
     assert kind(bytes(raw)) == "damaged"
 
 
+@pytest.mark.parametrize("page_size", [0, 2, 256, 1000, 65535])
+def test_a_page_that_no_database_has_is_damage(good, page_size):
+    raw = bytearray(good.read_bytes())
+    raw[16:18] = page_size.to_bytes(2, "big")
+    assert kind(bytes(raw)) == "damaged"
+
+
 def test_archives_text_and_old_databases_are_told_apart(good):
     assert kind(gzip.compress(good.read_bytes())) == "packed"
     assert kind(b"a letter " * 1000) == kind(bytes(range(256)) * 20) == "foreign"
