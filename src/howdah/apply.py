@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from howdah import create, finish, heads, ledger, pg, sequences, stages
 from howdah.catalog.sqlite import let_go
 from howdah.context import Budget, Context
-from howdah.due import Due, is_verified
+from howdah.due import Due, is_verified, shared_targets
 from howdah.order import batched
 from howdah.plain import json_parts
 from howdah.plan import Plan, TablePlan
@@ -66,6 +66,7 @@ def apply(session: Session, work: Work, due: Mapping[tuple[str, str], Due]) -> R
         counts=session.counts,
         progress=session.progress,
         deltas={identity: item.delta for identity, item in due.items() if item.delta},
+        shared=shared_targets(made),
         waiting=ledger.waiting(connection, name),
     )
     session.progress(Event("load", total=sum(p.rows for p in made.tables if p.identity in due)))

@@ -55,6 +55,7 @@ class Context:
 
     :ivar snapshots: source name → (path of its snapshot, BLAKE3).
     :ivar deltas: table → what changed in it since its last load, where that is known.
+    :ivar shared: target tables that several tables of the sources fill; they were counted before anything was loaded.
     :ivar waiting: tables that had rows in quarantine before the run.
     """
 
@@ -66,6 +67,7 @@ class Context:
     counts: Counts
     progress: Progress = silent
     deltas: Mapping[tuple[str, str], Delta] = field(default_factory=dict)
+    shared: Collection[str] = ()
     waiting: Collection[tuple[str, str]] = ()
 
     def step(self, plan: TablePlan, done: int, size: int) -> None:

@@ -38,7 +38,7 @@ class Counts:
 
         def counted() -> int:
             try:
-                if self._connection is None:
+                if self._connection is None or self._connection.closed:
                     self._connection = _opened(self._server)
                 with self._connection.transaction():
                     table = _table_of(load)
@@ -53,15 +53,19 @@ class Counts:
         locked.wait()
         return future
 
-    def close(self) -> None:
-        """Give up what was not counted yet."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        waiting = [future for future in self._begun if not future.done()]
+    def give_up(self, *begun: Future[int]) -> None:
+        """Count no longer, and let go of what is locked for it."""
+        waiting = [future for future in begun if not future.cancel() and not future.done()]
         while waiting:
             # It may be opened in this moment.
             if self._connection:
                 self._connection.cancel()
             waiting = list(wait(waiting, timeout=_AGAIN).not_done)
+
+    def close(self) -> None:
+        """Give up what was not counted yet."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.give_up(*self._begun)
         if self._connection:
             self._connection.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,8 +44,8 @@ def tables_due(session: Session, made: Plan) -> dict[tuple[str, str], Due]:
     session.progress(Event("compare"))
     # Reading goes on without Python's lock, so two tables at a time.
     with session.clock.stage("compare"), ThreadPoolExecutor(2) as pool:
-        room = Room(_KEPT)
-        looked = as_done(pool, lambda p: (p.identity, must_load(session, p, waiting, room)), made.tables)
+        room, shared = Room(_KEPT), shared_targets(made)
+        looked = as_done(pool, lambda p: (p.identity, must_load(session, p, waiting, room, shared)), made.tables)
         found = {identity: due for identity, due in looked if due}
     due = {p.identity: found[p.identity] for p in made.tables if p.identity in found}
     if session.request.retry:
@@ -64,12 +65,17 @@ def sources_read(session: Session, made: Plan, due: Collection[tuple[str, str]])
 
 
 def must_load(
-    session: Session, plan: TablePlan, waiting: dict[tuple[str, str], frozenset[str]], room: Room | None = None
+    session: Session,
+    plan: TablePlan,
+    waiting: dict[tuple[str, str], frozenset[str]],
+    room: Room | None = None,
+    shared: Collection[str] = (),
 ) -> Due | None:
     """Return what is due: a table may be new, planned differently, changed, damaged, or worth another try.
 
     :param waiting: what :func:`waiting_reasons` returned.
     :param room: for what will be needed of the ledger once more, when it is loaded.
+    :param shared: what :func:`shared_targets` returned.
     """
     entry = entry_of(session, plan)
     if entry is None or entry.plan_digest != plan.digest or not entry.settled:
@@ -78,10 +84,17 @@ def must_load(
         return _WHOLE
     path, digest = session.paths.get(plan.source, (None, ""))
     changed = _changed(session, plan, entry, path, room) if path and entry.snapshot_blake3 != digest else None
-    if changed:
+    # Where others fill the same table, rows that it lacks are hidden by rows that they bring before this one is loaded.
+    if changed and (changed.delta is None or plan.target.name not in shared):
         return changed
     held = counting.held(session.connection, entry)
-    return _WHOLE if held is None or held < entry.target_rows else None
+    return _WHOLE if held is None or held < entry.target_rows else changed
+
+
+def shared_targets(made: Plan) -> frozenset[str]:
+    """Return the target tables that several tables of the sources fill."""
+    filled = Counter(plan.target.name for plan in made.tables)
+    return frozenset(name for name, fillers in filled.items() if fillers > 1)
 
 
 def _changed(session: Session, plan: TablePlan, entry: Load, path: Path, room: Room | None) -> Due | None:

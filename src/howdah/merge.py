@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from howdah import ownership, rebuild
 from howdah.conditions import different, image_digest, same
 from howdah.context import Merged
@@ -72,8 +74,11 @@ def _delete_surplus(connection: Connection, stage: Stage) -> int:
     return int(deleted)
 
 
-def write(connection: Connection, stage: Stage) -> Merged:
-    """Update our rows that differ and insert those that are missing."""
+def write(connection: Connection, stage: Stage, before_ddl: Callable[[], object] = lambda: None) -> Merged:
+    """Update our rows that differ and insert those that are missing.
+
+    :param before_ddl: is called before the table is changed in its structure.
+    """
     try:
         with connection.transaction():
             return _write(connection, stage)
@@ -81,6 +86,7 @@ def write(connection: Connection, stage: Stage) -> Merged:
         # Rows that exchange their values clash on the way, as each index looks at row by row.
         target = qualified(stage.plan.target.schema, stage.plan.target.name)
         others = {unique.name for unique in stage.plan.target.uniques if unique.columns != stage.plan.key}
+        before_ddl()
         taken = rebuild.take_down(connection, target, others)
         written = _write(connection, stage)
         rebuild.put_up(connection, taken)

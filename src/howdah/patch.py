@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,10 +17,12 @@ from howdah.chunks import Imaged, Locators
 from howdah.conditions import same
 from howdah.context import Context, Loaded, Merged, Patched
 from howdah.delta import Delta
+from howdah.errors import TargetRefused
 from howdah.images import Images, Keys, binary, raw
+from howdah.ledger import Load
 from howdah.order import batched
 from howdah.ownership import Written
-from howdah.pg import BrokenConstraint, Connection, NotLocked, execute, qualified
+from howdah.pg import BrokenConstraint, Connection, ConnectionLost, execute, qualified
 from howdah.plan import TablePlan
 from howdah.quarantine import DEPENDS_ON_ROWS
 from howdah.staging import SHARED, Stage
@@ -77,17 +80,20 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
     come = stage.keys
     gone = _record_chunks(connection, context, plan, delta, come)
     stays, ours = gone.within(come), come.within(gone)
-    if not (stays and ours):
+    # Where PostgreSQL looks itself, it looks at references that are new and at no others.
+    guarded = _guarded(connection, plan, target)
+    if not (stays and ours and guarded):
         ownership.give(connection, plan, stage.owned, gone.to_bytes())
     # Counting takes as long as merging.
     counted = context.counts.begin(known)
-    merged = _merged(connection, stage, target, stays=stays, ours=ours)
-    more = merged.inserted - merged.deleted
     try:
-        before = counted.result()
-    except NotLocked:
-        before = (counting.held(connection, known) or 0) - more
-    if before < known.target_rows:
+        merged = _merged(connection, stage, counted, stays=stays, ours=ours, guarded=guarded)
+    except BaseException:
+        context.counts.give_up(counted)
+        raise
+    more = merged.inserted - merged.deleted
+    before = _before(connection, known, counted, more)
+    if before < known.target_rows and plan.target.name not in context.shared:
         raise NotPatchedError
     held = before + more
     loaded = record.record(
@@ -112,11 +118,24 @@ def _load(connection: Connection, plan: TablePlan, context: Context, delta: Delt
     return replace(loaded, patched=Patched(delta.come, touched, held))
 
 
-def _merged(connection: Connection, stage: Stage, target: str, *, stays: bool, ours: bool) -> Merged:
+def _before(connection: Connection, known: Load, counted: Future[int], more: int) -> int:
+    """Return how many rows the table of a load had for others; where nobody else could count them, they are counted."""
+    try:
+        return counted.result()
+    except (ConnectionLost, TargetRefused):
+        return (counting.held(connection, known) or 0) - more
+
+
+def _merged(
+    connection: Connection, stage: Stage, counted: Future[int], *, stays: bool, ours: bool, guarded: bool
+) -> Merged:
     """Bring the target up to date with the rows that are staged.
 
+    :param counted: is over before the table is changed in its structure.
     :param stays: no key of our earlier rows vanishes; with ``ours``, none is new.
+    :param guarded: PostgreSQL itself refuses rows that refer to none.
     """
+    target = qualified(stage.plan.target.schema, stage.plan.target.name)
     if checks.within(connection, stage):
         raise NotPatchedError
     deleted = 0 if stays else _deleted(connection, stage, target)
@@ -124,18 +143,20 @@ def _merged(connection: Connection, stage: Stage, target: str, *, stays: bool, o
         raise NotPatchedError
     if not ours and execute(connection, f"SELECT 1 FROM {stage.name} WHERE {SHARED} LIMIT 1").fetchone():
         raise NotPatchedError
-    # Where PostgreSQL looks itself, it looks at references that are new and at no others.
-    guarded = _guarded(connection, stage.plan, target)
     if not guarded and checks.orphans(connection, stage, {stage.plan.target.name: stage}, {}):
         raise NotPatchedError
-    return replace(merge.write(connection, stage), deleted=deleted)
+    merged = replace(merge.write(connection, stage, lambda: wait([counted])), deleted=deleted)
+    # At the end of the transaction it would be too late: what is recorded counts for the run.
+    execute(connection, "SET CONSTRAINTS ALL IMMEDIATE")
+    return merged
 
 
 def _guarded(connection: Connection, plan: TablePlan, target: str) -> bool:
     """Return whether PostgreSQL itself refuses rows that refer to none."""
     row = connection.execute(
         """SELECT ARRAY (SELECT conname::text FROM pg_constraint c WHERE conrelid = to_regclass(%(table)s)
-                         AND contype = 'f' AND convalidated AND NOT EXISTS (
+                         AND contype = 'f' AND convalidated
+                         AND current_setting('session_replication_role') <> 'replica' AND NOT EXISTS (
                            SELECT FROM pg_trigger t WHERE t.tgconstraint = c.oid AND t.tgenabled <> 'O'))""",
         {"table": target},
     ).fetchone() or ([],)

@@ -35,6 +35,8 @@ TAKEN = (psycopg.errors.DuplicateTable, psycopg.errors.DuplicateObject)
 
 NotLocked = psycopg.errors.LockNotAvailable
 """Somebody else has a lock, or waits for one."""
+ConnectionLost = psycopg.OperationalError
+"""The server is gone, has no room, or was told to stop what it does."""
 BrokenConstraint = psycopg.IntegrityError
 """A row breaks a constraint of its table."""
 NotUnique = psycopg.errors.UniqueViolation

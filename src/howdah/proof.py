@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
 from howdah.catalog.sqlite import give_back_at
 from howdah.context import Patched
-from howdah.errors import VerificationFailed
+from howdah.errors import TargetRefused, VerificationFailed
 from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
@@ -52,26 +53,48 @@ def _changed(
     """Compare the rows of tables that a load was about, side by side: the server looks for those of one at a time."""
     from howdah.verify import Reader, verify_changed
 
-    idle = [(session.connection, reader)]
     server = pg.conninfo_of(session.connection)
+    idle: LifoQueue[tuple[pg.Connection, Reader]] = LifoQueue()
+    idle.put((session.connection, reader))
+    used = [session.connection]
     largest_first = sorted(parts, key=lambda part: -part[0].rows)
-    with contextlib.ExitStack() as opened, ThreadPoolExecutor(session.request.jobs) as pool:
+    with contextlib.ExitStack() as opened:
+
+        def another() -> tuple[pg.Connection, Reader]:
+            try:
+                connection = opened.enter_context(pg.connect(server))
+            except TargetRefused:
+                # As many as the server or the role allows.
+                return idle.get()
+            used.append(connection)
+            return connection, opened.enter_context(contextlib.closing(Reader(server)))
 
         def compared(part: tuple[TablePlan, Patched]) -> Outcome:
             item, rows = part
             try:
-                connection, own = idle.pop()
-            except IndexError:
-                connection = opened.enter_context(pg.connect(server))
-                own = opened.enter_context(contextlib.closing(Reader(server)))
-            with _shown(session, item):
-                path, _ = session.paths[item.source]
-                set_aside = waiting.of(item, connection)
-                outcome = verify_changed(own, connection, item, path, set_aside, session.folder, rows)
-            idle.append((connection, own))
-            return outcome
+                pair = idle.get_nowait()
+            except Empty:
+                pair = another()
+            try:
+                with _shown(session, item):
+                    path, _ = session.paths[item.source]
+                    connection, own = pair
+                    set_aside = waiting.of(item, connection)
+                    return verify_changed(own, connection, item, path, set_aside, session.folder, rows)
+            finally:
+                idle.put(pair)
 
-        yield from as_done(pool, compared, largest_first)
+        if session.request.jobs == 1 or len(parts) == 1:
+            yield from map(compared, largest_first)
+            return
+        with ThreadPoolExecutor(session.request.jobs) as pool:
+            try:
+                yield from as_done(pool, compared, largest_first)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for connection in used:
+                    connection.cancel()
+                raise
 
 
 def _whole(session: Session, reader: Reader, plans: list[TablePlan], waiting: _Waiting) -> Iterator[Outcome]:

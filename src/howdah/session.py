@@ -31,8 +31,8 @@ from howdah.workspace import workspace
 if TYPE_CHECKING:
     from howdah.ddl import Derived
 
-# Bytes of a source from which on it takes a while to copy it.
-_LARGE = 4 << 20
+# Bytes of a source from which on it takes about as long to copy it as to load modules.
+_LARGE = 256 << 20
 # What reads schemas, moves rows and compares them, in the order in which it is needed.
 _ROWS = ("howdah.catalog.virtual", "howdah.apply", "howdah.load", "howdah.patch", "howdah.verify")
 
@@ -154,7 +154,7 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
             unchanged = trust.unchanged(connection, known, files) if trusting else {}
             changed = {file.name: file.path.stat().st_size for file in files if file.name not in unchanged}
             large = max(changed.values(), default=0) >= _LARGE
-            _load_ahead(_needed(connection, target, known) + (_ROWS if large and lock != "none" else ()))
+            ahead = _load_ahead(_needed(connection, target, known) + (_ROWS if large and lock != "none" else ()))
             with (
                 workspace(request.work_dir) as folder,
                 examining(rows=bool(request.sample)) as examinations,
@@ -175,17 +175,21 @@ def opened(request: Request, progress: Progress, lock: str, *, trusting: bool = 
                     examinations=examinations,
                     counts=counts,
                 )
-                yield freeze(session, set(changed))
+                session = freeze(session, set(changed))
+                # What they leave between a schema's objects would keep their memory when those are gone.
+                ahead.join()
+                yield session
     except pg.Error as error:
         raise pg.explain(error) from error
     finally:
         let_go()
 
 
-def _load_ahead(names: Collection[str]) -> None:
+def _load_ahead(names: Collection[str]) -> Thread:
     """Load modules in the background: it takes a while, in which sources are copied."""
-    if names:
-        Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True).start()
+    ahead = Thread(target=lambda: [importlib.import_module(name) for name in names], daemon=True)
+    ahead.start()
+    return ahead
 
 
 def _needed(connection: pg.Connection, target: Target, known: Ledger) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
-from howdah import counting, delta, ledger, merge, ownership, patch, pg, sending
+from howdah import checks, counting, delta, ledger, merge, ownership, patch, pg, sending
 from howdah.catalog.sqlite import open_snapshot
 from howdah.images import Images
 from howdah.pipeline import Request, migrate, plan, verify
@@ -343,6 +344,130 @@ def test_what_is_still_counted_is_given_up(database):
         future = counts.begin(SimpleNamespace(target_schema="public", target_table="slow"))
     with pytest.raises(psycopg.errors.QueryCanceled):
         future.result()
+
+
+@pytest.mark.parametrize("arrival", ["new", "grown"])
+def test_rows_that_vanished_are_missed_although_another_source_brings_as_many(
+    database, application, make_source, arrival
+):
+    """The other one is loaded first, and the table holds as many rows as before when this one's turn comes."""
+    table = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"
+    rows = [(n, f"v {n}") for n in range(1, 101)]
+    request = application("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    ours = make_source(table, "ours.db", t=rows)
+    other = make_source(table, "an.db", t=[(n + 1_000, v) for n, v in rows])
+    assert migrate(request).verdict == "verified"
+    database.query("DELETE FROM t WHERE id BETWEEN 20 AND 39 RETURNING id")
+    if arrival == "grown":
+        change(other, "INSERT INTO t SELECT id + 1000, v FROM t LIMIT 30")
+    else:
+        make_source(table, "another.db", t=[(n + 10_000, v) for n, v in rows])
+    change(ours, "UPDATE t SET v = 'new' WHERE id = 1")
+    report = migrate(request)
+    assert report.verdict == "verified", database.query("SELECT * FROM howdah.quarantine")
+    assert database.value("SELECT count(*) FROM t WHERE id <= 100") == 100
+    assert verify(request).verdict == "verified"
+
+
+def test_rows_that_another_source_took_away_are_not_missed(database, application, make_source, sent):
+    table = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"
+    rows = [(n, f"v {n}") for n in range(1, 1_001)]
+    request = application("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    ours = make_source(table, "ours.db", t=rows)
+    other = make_source(table, "another.db", t=[(n + 10_000, v) for n, v in rows])
+    migrate(request)
+    del sent[:]
+    change(other, "DELETE FROM t WHERE id < 10020")
+    change(ours, "UPDATE t SET v = 'new' WHERE id = 1")
+    assert migrate(request).verdict == "verified"
+    assert sent == [0, 1]
+    assert database.value("SELECT count(*) FROM t") == 1_981
+
+
+def test_a_key_that_is_not_checked_may_refer_to_its_own_table(database, make_source, sent):
+    source = make_source(
+        "CREATE TABLE e (id INTEGER PRIMARY KEY, boss INT REFERENCES e(id), v TEXT)",
+        e=[(n, n // 2 or None, "v") for n in range(1, 2_000)],
+    )
+    again(database, source)
+    database.query("ALTER TABLE e DISABLE TRIGGER ALL")
+    del sent[:]
+    change(source, "UPDATE e SET v = 'new' WHERE id = 5")
+    assert again(database, source).verdict == "verified"
+    assert sent == [1]
+
+
+def test_an_orphan_is_found_where_nobody_else_looks(database, make_source):
+    source = make_source(
+        "CREATE TABLE e (id INTEGER PRIMARY KEY, boss INT REFERENCES e(id))",
+        e=[(n, n // 2 or None) for n in range(1, 2_000)],
+    )
+    again(database, source)
+    change(source, "UPDATE e SET boss = 5000 WHERE id = 1700")
+    dsn = f"{database.dsn} options='-c session_replication_role=replica'"
+    assert migrate(Request((source,), dsn)).verdict == "quarantined"
+    assert database.query("SELECT locator, code FROM howdah.quarantine") == [(1700, "orphan")]
+
+
+def test_a_row_that_a_deferred_key_refuses_counts_once(database, make_source):
+    source = make_source(
+        "CREATE TABLE e (id INTEGER PRIMARY KEY, boss INT REFERENCES e(id) DEFERRABLE INITIALLY DEFERRED, f REAL)",
+        e=[(n, n // 2 or None, 0.5 if n < 1995 else "x") for n in range(1, 2_000)],
+    )
+    assert migrate(Request((source,), database.dsn)).verdict == "quarantined"
+    assert database.value("SELECT count(*) FROM howdah.quarantine") == 5
+    change(source, "UPDATE e SET boss = 5000 WHERE id = 1700")
+    assert migrate(Request((source,), database.dsn, max_quarantined=8)).verdict == "quarantined"
+    assert database.value("SELECT count(*) FROM howdah.quarantine") == 6
+
+
+def test_a_table_is_not_taken_apart_while_it_is_counted(database, make_source, monkeypatch):
+    """Rows that exchange a unique value need that: whoever counts the table must be done."""
+    source = make_source(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, place INT UNIQUE)", t=[(n, n) for n in range(1, 2_000)]
+    )
+    again(database, source)
+    monkeypatch.setitem(pg.SESSION, "lock_timeout", "1s")
+    real = counting._count
+
+    def slow(connection, table):
+        connection.execute("SELECT pg_sleep(2)")
+        return real(connection, table)
+
+    monkeypatch.setattr(counting, "_count", slow)
+    change(source, "UPDATE t SET place = -place WHERE id IN (7, 8); UPDATE t SET place = 15 + place WHERE id IN (7, 8)")
+    assert again(database, source).verdict == "verified"
+
+
+def test_what_is_counted_is_let_go_when_the_load_fails(database, make_source, monkeypatch):
+    source = make_source("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)", t=[(n, "v") for n in range(1, 2_000)])
+    again(database, source)
+    given_up = []
+    monkeypatch.setattr(counting.Counts, "give_up", lambda _, *begun: given_up.extend(begun))
+    monkeypatch.setattr(checks, "within", lambda *_: 1)
+    change(source, "UPDATE t SET v = 'new' WHERE id = 7")
+    migrate(Request((source,), database.dsn))
+    assert len(given_up) >= 1
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_a_role_with_few_connections_is_enough(database, make_source, jobs):
+    """Loading takes one for each job; what is counted and compared beside it can do with those."""
+    script = ";".join(f"CREATE TABLE t{n} (id INTEGER PRIMARY KEY, v TEXT)" for n in range(6))
+    source = make_source(script, **{f"t{n}": [(i, "v") for i in range(1, 1_500)] for n in range(6)})
+    role = f"narrow_{jobs}"
+    database.query(f"CREATE ROLE {role} LOGIN PASSWORD 'narrow' CONNECTION LIMIT {jobs}")
+    name = conninfo.conninfo_to_dict(database.dsn)["dbname"]
+    try:
+        database.query(f"GRANT CREATE ON DATABASE {name} TO {role}")
+        database.query(f"GRANT ALL ON SCHEMA public TO {role}")
+        request = Request((source,), conninfo.make_conninfo(database.dsn, user=role, password="narrow"), jobs=jobs)
+        assert migrate(request).verdict == "verified"
+        change(source, ";".join(f"UPDATE t{n} SET v = 'new' WHERE id = 7" for n in range(6)))
+        assert migrate(request).verdict == "verified"
+    finally:
+        database.query(f"DROP OWNED BY {role} CASCADE")
+        database.query(f"DROP ROLE {role}")
 
 
 def test_a_row_that_should_be_gone_is_found(database, source, monkeypatch):
