@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from queue import Empty, LifoQueue
 from typing import TYPE_CHECKING
 
 from howdah import ledger, pg
 from howdah.catalog.sqlite import give_back_at
 from howdah.context import Patched
-from howdah.errors import TargetRefused, VerificationFailed
+from howdah.errors import VerificationFailed
 from howdah.order import as_done
 from howdah.plan import Plan, TablePlan
 from howdah.progress import Event
 from howdah.session import Session
+from howdah.turns import Turns
 
 # Arrow loads only where rows need it: see the function that imports howdah.verify.
 if TYPE_CHECKING:
@@ -54,35 +54,23 @@ def _changed(
     from howdah.verify import Reader, verify_changed
 
     server = pg.conninfo_of(session.connection)
-    idle: LifoQueue[tuple[pg.Connection, Reader]] = LifoQueue()
-    idle.put((session.connection, reader))
     used = [session.connection]
     largest_first = sorted(parts, key=lambda part: -part[0].rows)
     with contextlib.ExitStack() as opened:
 
         def another() -> tuple[pg.Connection, Reader]:
-            try:
-                connection = opened.enter_context(pg.connect(server))
-            except TargetRefused:
-                # As many as the server or the role allows.
-                return idle.get()
+            connection = opened.enter_context(pg.connect(server))
             used.append(connection)
             return connection, opened.enter_context(contextlib.closing(Reader(server)))
 
+        turns = Turns((session.connection, reader), another)
+
         def compared(part: tuple[TablePlan, Patched]) -> Outcome:
             item, rows = part
-            try:
-                pair = idle.get_nowait()
-            except Empty:
-                pair = another()
-            try:
-                with _shown(session, item):
-                    path, _ = session.paths[item.source]
-                    connection, own = pair
-                    set_aside = waiting.of(item, connection)
-                    return verify_changed(own, connection, item, path, set_aside, session.folder, rows)
-            finally:
-                idle.put(pair)
+            with _shown(session, item), turns.one() as (connection, own):
+                path, _ = session.paths[item.source]
+                set_aside = waiting.of(item, connection)
+                return verify_changed(own, connection, item, path, set_aside, session.folder, rows)
 
         if session.request.jobs == 1 or len(parts) == 1:
             yield from map(compared, largest_first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from howdah.findings import Finding
 from howdah.order import as_ready
 from howdah.plan import Plan, TablePlan
 from howdah.session import Session
+from howdah.turns import Turns
 
 # Arrow loads only where rows need it: see the functions that import howdah.load.
 
@@ -150,8 +151,9 @@ class _Workers:
         self._context = context
         self._due = due
         self._over = threading.Event()
-        self._idle: list[pg.Connection] = []
         self._open = ExitStack()
+        # It knows the tables already, and nobody else uses it meanwhile.
+        self._connections = Turns(session.connection, lambda: self._open.enter_context(pg.connect(session.request.dsn)))
 
     def __enter__(self) -> _Workers:
         """Start nothing yet: threads and connections come with the first work for them."""
@@ -175,11 +177,9 @@ class _Workers:
         jobs = self._session.request.jobs
 
         def work(lane: Lane) -> tuple[Loaded, ...]:
-            with self._connection() as connection:
+            with self._connections.one() as connection:
                 return tuple(item for items in self._lane(connection, lane, unsettled) for item in items)
 
-        # It knows the tables already, and nobody else uses it meanwhile.
-        self._idle.append(self._session.connection)
         if jobs == 1 or len(lanes) == 1:
             yield from as_ready(_AtOnce(), work, lanes, needs, 1)
         else:
@@ -209,13 +209,3 @@ class _Workers:
                 items = load_portion(connection, portion, self._context, tuple(waiting.values()))
                 waiting |= {item.plan.target.name: item.plan for item in items if item.retained}
                 yield items
-
-    @contextmanager
-    def _connection(self) -> Iterator[pg.Connection]:
-        # Appending, popping and entering are atomic; there are never more connections than threads.
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._open.enter_context(pg.connect(self._session.request.dsn))
-        yield connection
-        self._idle.append(connection)
