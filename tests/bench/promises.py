@@ -34,6 +34,7 @@ def promises(results: Results) -> tuple[Promise, ...]:
         _at_most("again, nothing changed", ratio(results, "again", "howdah", 100), 5, " % of the first run"),
         _at_most("again, 1 % changed", ratio(results, "changed", "howdah", 100), 25, " % of the first run"),
         _at_most("memory of all processes", _peak(results, "howdah"), 350, " MB"),
+        _at_most("memory with many tables", _peak(results, "many-tables"), 350, " MB"),
         _at_most("memory with ten times the tables", _growth(results), 1.2, "× of before"),
         _at_most(
             "drill, all of it, against plain pgbackrest restore", ratio(results, "drill", "restore"), 2.0, "× its time"
