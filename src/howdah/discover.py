@@ -152,7 +152,7 @@ def resolve(
     """Turn what was given on the command line into named sources.
 
     Names must stay the same from run to run, as the ledger knows sources by them: the application's name for
-    a source (with the file's path behind it where a glob matches several), or the path relative to the given
+    a source (with the file's path behind it where a pattern may match several), or the path relative to the given
     folder.
 
     :raises ConfigurationError: nothing given, or nothing found.
@@ -205,16 +205,19 @@ def _of_application(
     taken: set[Path] = set()
     for source in application.sources:
         matches: dict[Path, str] = {}
+        # A second file that comes along must not change what the first one is known by.
+        several = any(mark in source.path for mark in "*?[")
+        depth = len(Path(source.path).parts)
         for given in paths:
             if given.is_dir():
                 candidates = sorted(entry for entry in given.glob(source.path) if entry.is_file())
                 matches |= {p.resolve(): shown(p.relative_to(given)) for p in candidates if not _companion(p)}
             elif given.match(source.path) or given.name == Path(source.path).name:
-                matches[given.resolve()] = shown(Path(given.name))
+                matches[given.resolve()] = shown(Path(*given.resolve().parts[-depth:]))
         for path, relative in matches.items():
             header.check(path)
             taken.add(path)
-            name = source.name if len(matches) == 1 else f"{source.name}:{relative}"
+            name = f"{source.name}:{relative}" if several or len(matches) > 1 else source.name
             files.append(SourceFile(name=name, path=path, expected=source.tables))
         if not matches and source.optional:
             findings.append(

@@ -7,6 +7,7 @@ import sqlite3
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psycopg
@@ -367,6 +368,21 @@ def test_rows_that_vanished_are_missed_although_another_source_brings_as_many(
     assert report.verdict == "verified", database.query("SELECT * FROM howdah.quarantine")
     assert database.value("SELECT count(*) FROM t WHERE id <= 100") == 100
     assert verify(request).verdict == "verified"
+
+
+def test_a_second_file_does_not_change_what_the_first_is_known_by(database, application, make_source):
+    table = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT)"
+    request = application("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    first = make_source(table, "first.db", t=[(1, "one"), (2, "two")])
+    migrate(request)
+    make_source(table, "second.db", t=[(3, "three")])
+    change(first, "UPDATE t SET v = 'new' WHERE id = 1; DELETE FROM t WHERE id = 2")
+    assert migrate(request).verdict == "verified"
+    assert database.query("SELECT * FROM t ORDER BY 1") == [(1, "new"), (3, "three")]
+    # Given by itself, it is the same source.
+    change(first, "UPDATE t SET v = 'newer' WHERE id = 1")
+    assert migrate(replace(request, sources=(first,))).verdict == "verified"
+    assert database.query("SELECT * FROM t ORDER BY 1") == [(1, "newer"), (3, "three")]
 
 
 def test_rows_that_another_source_took_away_are_not_missed(database, application, make_source, sent):
