@@ -131,7 +131,8 @@ class _Contest:
         keyed = HERE / "application"
         self._job = Job(
             source=original,
-            changed=folder / "changed.db",
+            # The same source to howdah, which knows it by its name.
+            changed=folder / "changed" / original.name,
             prepared=folder / "prepared",
             keyed=keyed,
             bare=stage.bare(keyed, folder / "bare"),

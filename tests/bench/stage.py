@@ -35,6 +35,7 @@ def source(folder: Path, size: Size) -> Path:
 
 def changed(original: Path, path: Path) -> Path:
     """Copy a source and change one row in a hundred."""
+    path.parent.mkdir()
     shutil.copyfile(original, path)
     generate.change(path)
     return path
