@@ -55,12 +55,14 @@ class Results:
         if (self.rows, self.source_bytes) != (earlier.rows, earlier.source_bytes):
             raise ValueError(f"the earlier results are of {earlier.rows:,} rows, these of {self.rows:,}")
         again = {run.step for run in self.runs}
-        rounds = sorted({self.options["rounds"], earlier.options["rounds"]}, key=str)
+        rounds = sorted(
+            {*str(self.options["rounds"]).split(" or "), *str(earlier.options["rounds"]).split(" or ")}, key=int
+        )
         load = max((found.machine["load when it began"] for found in (self, earlier)), key=float)
         return replace(
             earlier,
             machine=earlier.machine | {"load when it began": load},
-            options=earlier.options | {"rounds": " or ".join(map(str, rounds))},
+            options=earlier.options | {"rounds": " or ".join(rounds)},
             runs=tuple(run for run in earlier.runs if run.step not in again) + self.runs,
             absent={name: why for name, why in (earlier.absent | self.absent).items() if name not in again},
         )

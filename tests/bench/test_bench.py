@@ -235,6 +235,8 @@ def test_what_was_not_measured_again_comes_from_earlier_results():
     both = later.joined(Results.from_json(output.to_json(earlier)))
     assert {run.step: run.seconds for run in both.runs} == {"ceiling": 1.0, "manifest": 4.0, "scan": 2.0}
     assert "7.5" in output.remarks(both)[0]
+    once = replace(later, options=later.options | {"rounds": 1})
+    assert once.joined(once.joined(both)).options["rounds"] == "1 or 3"
     with pytest.raises(ValueError, match="earlier results are of"):
         later.joined(replace(earlier, rows=earlier.rows + 1))
 
